@@ -1,0 +1,1 @@
+"""Detection: values in, values out. Imports nothing of ours, does no I/O, reads no clock."""

@@ -1,0 +1,31 @@
+"""The contract between detectors and the rest: what one signal says about one minute."""
+
+import msgspec
+
+
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a signal observed, what its own history led it to expect, and how surprising that is.
+
+    Attributes
+    ----------
+    signal
+        Name from the closed set of `detectors.anomaly.bank.SIGNALS`, e.g. "volume".
+    observed
+        The value of the minute (mentions per minute, share 0..1, ...).
+    expected
+        Mean under the series' own history; None while nothing is known.
+    upper
+        The value that is exceeded once in a thousand minutes (score 3); None as above.
+    score
+        -log10 P(X >= observed) under the series' own history: 3 means once in a thousand minutes.
+        None while warming up ("unknown is not zero").
+    warming
+        True until the detector has seen enough to be believed.
+    """
+
+    signal: str
+    observed: float
+    expected: float | None = None
+    upper: float | None = None
+    score: float | None = None
+    warming: bool = False

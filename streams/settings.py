@@ -1,0 +1,122 @@
+"""One root model of `siaga.toml`, built from the packages' `siaga.settings` entry points.
+
+Every section is a pydantic model with `extra="forbid"`; secrets come from the environment only:
+a key that ends in `_env` names the variable.
+"""
+
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+
+S = TypeVar("S", bound="Section")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+"""Names of brands, sources and channels: label-safe, and the key of records."""
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are mistakes, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(Section):
+    """Where records live: `embedded` (SQLite in data_dir, one process) or `kafka`."""
+
+    kind: Literal["embedded", "kafka"] = "embedded"
+    bootstrap: tuple[str, ...] = ("127.0.0.1:9092",)
+    partitions: int = Field(default=12, ge=1, le=1000)
+    replication: int = Field(default=1, ge=1, le=9)
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password_env: str | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+class BrandSettings(Section):
+    """How a brand is recognised. The table's key is its name (label and record key)."""
+
+    title: str = ""
+    names: tuple[str, ...] = ()
+    """Names as people write them; matched at word boundaries, case and accents folded."""
+    handles: tuple[str, ...] = ()
+    """Accounts without @ that people address."""
+    keywords: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    """Phrases that make a match void ("siaga satu" is no mention of Siaga)."""
+    own_accounts: tuple[str, ...] = ()
+    """Accounts that the brand itself writes from; its replies stop clocks."""
+
+
+class MetricsSettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=9108, ge=0, le=65535)
+
+
+class WorkerSettings(Section):
+    """How the stream is worked. Defaults suit one laptop and one worker of a cluster alike."""
+
+    id: str = "siaga"
+    """Consumer group and prefix of the changelog topics."""
+    instance: str = ""
+    """Static member name; unique a worker. Empty: host and metrics port."""
+    allowed_lateness_s: int = Field(default=120, ge=0, le=86_400)
+    blind_after_s: int = Field(default=300, ge=30, le=86_400)
+    """A source without a healthy tick for this long (by its run's clock) no longer holds back."""
+    dedupe_horizon_s: int = Field(default=172_800, ge=60)
+    state_dir: Path | None = None
+
+
+class RootSettings(Section):
+    """The part of the root that streams/ owns; `load` adds the other packages' sections."""
+
+    language: Literal["id", "en"] = "id"
+    """What the comms team reads: alerts, page, sentences."""
+    time_zone: str = "Asia/Jakarta"
+    data_dir: Path = Path("siaga-data")
+    log: LogSettings = LogSettings()
+    brands: dict[Name, BrandSettings] = {}
+    metrics: MetricsSettings = MetricsSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as e:
+            msg = f"unknown time zone {value!r}; use an IANA name such as Asia/Jakarta"
+            raise ValueError(msg) from e
+        return value
+
+    def section(self, kind: type[S]) -> S:
+        """The value of another package's section, by its class.
+
+        Raises
+        ------
+        LookupError
+            If no installed package registers that class under `siaga.settings`.
+        """
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, kind):
+                return value
+        msg = f"{kind.__name__} is not registered under the entry point group siaga.settings"
+        raise LookupError(msg)
+
+
+@cache
+def root_model() -> type[RootSettings]:
+    """The root model with every installed package's section (entry point name = table name)."""
+    fields: dict[str, Any] = {}
+    for point in sorted(entry_points(group="siaga.settings"), key=lambda p: p.name):
+        section: type[Section] = point.load()
+        fields[point.name] = (section, section())
+    return create_model("Settings", __base__=RootSettings, **fields)

@@ -1,0 +1,36 @@
+"""The topics: names, keys and settings. We create them; Faust does not create source topics."""
+
+import msgspec
+
+MENTIONS = "siaga.mentions.v1"
+SCORED = "siaga.scored.v1"
+MINUTES = "siaga.minutes.v1"
+INCIDENTS = "siaga.incidents.v1"
+FEEDBACK = "siaga.feedback.v1"
+ACTIONS = "siaga.actions.v1"
+CURSORS = "siaga.cursors.v1"
+DEAD = "siaga.dead.v1"
+
+DAY_MS = 86_400_000
+
+
+class TopicSpec(msgspec.Struct, frozen=True):
+    """How a topic is made. `partitions` None: the configured number (12 by default)."""
+
+    name: str
+    partitions: int | None = None
+    compacted: bool = False
+    retention_ms: int | None = None
+    """None: kept for ever."""
+
+
+TOPICS: tuple[TopicSpec, ...] = (
+    TopicSpec(MENTIONS, retention_ms=7 * DAY_MS),
+    TopicSpec(SCORED, retention_ms=7 * DAY_MS),
+    TopicSpec(MINUTES, retention_ms=400 * DAY_MS),
+    TopicSpec(INCIDENTS, compacted=True),
+    TopicSpec(FEEDBACK, partitions=1),
+    TopicSpec(ACTIONS),
+    TopicSpec(CURSORS, partitions=1, compacted=True),
+    TopicSpec(DEAD, retention_ms=30 * DAY_MS),
+)
