@@ -29,6 +29,8 @@ class LogSettings(Section):
 
     kind: Literal["embedded", "kafka"] = "embedded"
     bootstrap: tuple[str, ...] = ("127.0.0.1:9092",)
+    prefix: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]{0,40}$")
+    """Before every topic name (several teams, or tests, on one Kafka); logs add and strip it."""
     partitions: int = Field(default=12, ge=1, le=1000)
     replication: int = Field(default=1, ge=1, le=9)
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
