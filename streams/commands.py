@@ -1,0 +1,28 @@
+"""Commands of the stream package: `siaga config check`, `siaga run`, `siaga worker`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The stream.")
+config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
+]
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None) -> None:
+    """Name each mistake in the configuration by key and line.
+
+    Example: siaga config check -c siaga.toml
+    """
+    from streams.config import DEFAULT_PATH, load
+
+    settings = load(config)
+    brands = ", ".join(settings.brands) or "none yet: add a [brands.NAME] table"
+    typer.echo(f"{config or DEFAULT_PATH}: fine. Brands: {brands}.")
