@@ -1,0 +1,1 @@
+"""Notifications to webhooks and chats."""
