@@ -1,4 +1,4 @@
-"""Reads `siaga.toml`: values in `RootSettings`, mistakes named by key and line with a suggestion."""
+"""Reads `siaga.toml`: values in `RootSettings`; mistakes named by key and line, with a hint."""
 
 import re
 import tomllib

@@ -5,7 +5,7 @@ Times are aware UTC datetimes. A record that can be produced twice carries a det
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from detectors.anomaly.reading import Reading
 
 Run = str
 """`live`, or the name of a replay, backfill or drill: each run has its own watermark and state."""
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware time; a naive one is refused when a record is decoded."""
 
 LIVE: Run = "live"
 
@@ -36,8 +39,8 @@ class Mention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     id: str
     source: str
-    published_at: datetime
-    collected_at: datetime
+    published_at: Time
+    collected_at: Time
     text: str = ""
     author: str = ""
     url: str = ""
@@ -71,8 +74,8 @@ class Tick(msgspec.Struct, frozen=True, tag="tick", omit_defaults=True):
     """
 
     source: str
-    watermark: datetime
-    clock: datetime
+    watermark: Time
+    clock: Time
     run: Run = LIVE
     healthy: bool = True
     ended: bool = False
@@ -134,7 +137,7 @@ class Minute(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     """`run/brand/start` with start in epoch seconds."""
     brand: str
-    start: datetime
+    start: Time
     counts: Counts
     run: Run = LIVE
     readings: tuple[Reading, ...] = ()
@@ -151,7 +154,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     source: str
     author: str
     text: str
-    published_at: datetime
+    published_at: Time
     sentiment: Sentiment
     url: str = ""
     reach: float = 0.0
@@ -161,7 +164,7 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class LevelChange(msgspec.Struct, frozen=True):
     level: int
-    at: datetime
+    at: Time
 
 
 class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -175,15 +178,15 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     level: int
     peak: int
     signal: str
-    onset: datetime
-    opened_at: datetime
-    updated_at: datetime
+    onset: Time
+    opened_at: Time
+    updated_at: Time
     observed: float
     expected: float
     upper: float
     score: float
     run: Run = LIVE
-    closed_at: datetime | None = None
+    closed_at: Time | None = None
     sequence: int = 0
     """Grows by one with each change; the same (id, sequence) is a repeat."""
     change: str = "opened"
@@ -201,7 +204,7 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     sentences: dict[str, str] = {}
     """By language ("id", "en"): what happened, in under 40 words."""
     acknowledged_by: str = ""
-    acknowledged_at: datetime | None = None
+    acknowledged_at: Time | None = None
     simulated: bool = False
 
 
@@ -214,10 +217,10 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     incident: str
     brand: str
     who: str
-    at: datetime
+    at: Time
     run: Run = LIVE
     text: str = ""
-    until: datetime | None = None
+    until: Time | None = None
     via: str = ""
 
 
@@ -226,7 +229,7 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     id: str
     who: str
-    at: datetime
+    at: Time
     mention: str
     text: str
     sentiment: Sentiment | None = None
@@ -248,7 +251,7 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A word of the closed set in streams/pipeline/decode.py and connectors/ingest/door.py."""
     detail: str
     """A sentence for a person: what was wrong and what to do."""
-    at: datetime
+    at: Time
     origin: str
     """Source and position: file and line, topic, partition and offset, or native id."""
     original: bytes

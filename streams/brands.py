@@ -1,0 +1,9 @@
+"""Brands as the stream sees them: what is shown for a name, and which names there are."""
+
+from streams.settings import RootSettings
+
+
+def title_of(settings: RootSettings, brand: str) -> str:
+    """Name of a brand as people write it."""
+    known = settings.brands.get(brand)
+    return known.title or next(iter(known.names), brand) if known else brand

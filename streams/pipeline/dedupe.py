@@ -1,0 +1,108 @@
+"""Dedupe over a bounded horizon: connectors are at-least-once, a repeat is not a second complaint.
+
+Ids are kept as 64-bit hashes, apart by the hour in which the mention was published (a repeat
+carries the same time, so one look-up in one hour suffices), in segments small enough to be single
+changelog values. An hour is forgotten when the watermark is a horizon past its last use.
+"""
+
+from hashlib import blake2b
+from typing import Literal
+
+SEGMENT_IDS = 1000
+"""Ids per segment: 8 bytes each, so that a value stays below 8 KB."""
+
+HOUR_S = 3600
+
+Freshness = Literal["fresh", "repeat", "revision"]
+
+
+def id_hash(mention_id: str, revision: int = 0) -> bytes:
+    """8 bytes; two million ids collide with a chance of 1e-7."""
+    name = f"{mention_id}#{revision}" if revision else mention_id
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+class Horizon:
+    """Ids of one brand that have been seen; used linearly (each update replaces the former).
+
+    Examples
+    --------
+    >>> seen = Horizon()
+    >>> seen.admit("forum:1", 0, published_s=10.0, watermark_s=10.0)
+    'fresh'
+    >>> seen.admit("forum:1", 0, published_s=10.0, watermark_s=10.0)
+    'repeat'
+    >>> seen.admit("forum:1", 1, published_s=10.0, watermark_s=10.0)
+    'revision'
+    """
+
+    def __init__(self) -> None:
+        self._hours: dict[int, set[bytes]] = {}
+        self._segments: dict[int, list[bytearray]] = {}
+        self._used_s: dict[int, float] = {}
+        self._changed: set[tuple[int, int]] = set()
+        self._dropped: set[tuple[int, int]] = set()
+
+    def __len__(self) -> int:
+        return sum(len(ids) for ids in self._hours.values())
+
+    def admit(
+        self, mention_id: str, revision: int, *, published_s: float, watermark_s: float
+    ) -> Freshness:
+        """Remember an id and say whether it is new, a repeat, or an edit of a known mention."""
+        hour = int(published_s // HOUR_S)
+        ids = self._hours.get(hour)
+        if ids is None:
+            ids = self._hours[hour] = set()
+            self._segments[hour] = [bytearray()]
+        known = id_hash(mention_id)
+        first = known not in ids
+        if first:
+            self._add(hour, ids, known)
+        self._used_s[hour] = max(self._used_s.get(hour, watermark_s), watermark_s)
+        if not revision:
+            return "fresh" if first else "repeat"
+        edited = id_hash(mention_id, revision)
+        if edited in ids:
+            return "repeat"
+        self._add(hour, ids, edited)
+        return "fresh" if first else "revision"
+
+    def _add(self, hour: int, ids: set[bytes], digest: bytes) -> None:
+        ids.add(digest)
+        segments = self._segments[hour]
+        if len(segments[-1]) >= 8 * SEGMENT_IDS:
+            segments.append(bytearray())
+        segments[-1] += digest
+        self._changed.add((hour, len(segments) - 1))
+
+    def forget(self, *, before_s: float) -> None:
+        """Drop the hours that were last used before a watermark."""
+        for hour in [h for h, used_s in self._used_s.items() if used_s < before_s]:
+            del self._used_s[hour]
+            del self._hours[hour]
+            count = len(self._segments.pop(hour))
+            self._dropped |= {(hour, n) for n in range(count)}
+            self._changed = {key for key in self._changed if key[0] != hour}
+
+    def changes(self) -> dict[str, bytes | None]:
+        """Segments to write since the last call (None: delete), by name; the last use leads."""
+        out: dict[str, bytes | None] = {
+            f"{hour}.{n}": int(self._used_s[hour]).to_bytes(8) + bytes(self._segments[hour][n])
+            for hour, n in self._changed
+        }
+        out |= {f"{hour}.{n}": None for hour, n in self._dropped if hour not in self._hours}
+        self._changed, self._dropped = set(), set()
+        return out
+
+    def load(self, name: str, value: bytes) -> None:
+        """Put back a segment that `changes` gave out."""
+        hour, n = (int(part) for part in name.split("."))
+        segments = self._segments.setdefault(hour, [])
+        while len(segments) <= n:
+            segments.append(bytearray())
+        segments[n] = bytearray(value[8:])
+        used_s = float(int.from_bytes(value[:8]))
+        self._used_s[hour] = max(self._used_s.get(hour, used_s), used_s)
+        ids = self._hours.setdefault(hour, set())
+        ids.update(value[i : i + 8] for i in range(8, len(value), 8))
