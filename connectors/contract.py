@@ -5,13 +5,17 @@ cursor, and the runner does the rest (schedule, back-off, rate limits, ticks, de
 publishing, and saving the cursor only after the log has acknowledged).
 """
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
+from pydantic import Field
 
-from streams.records import Engagement
+from streams.records import LIVE, Engagement
+from streams.settings import BrandSettings, Name, Section
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -65,6 +69,49 @@ class Page(msgspec.Struct, frozen=True):
     """A replay's own "now"; None: wall clock."""
 
 
+class SourceSettings(Section):
+    """What every `[sources.NAME]` table has; a connector's `Settings` adds its own keys."""
+
+    type: str
+    """Which connector: a name under the entry point group `siaga.connectors`."""
+    enabled: bool = True
+    run: Name = LIVE
+    """The run that the mentions belong to: `live`, or the name of a replay or backfill."""
+    channel: Name | None = None
+    """What people call the place (`twitter`, `forum`); None: the source's own name."""
+    poll_s: float = Field(default=60.0, ge=0.05, le=86_400)
+    """Seconds between polls when the source has nothing more at once."""
+    timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """One fetch may take this long; then it counts as failed and is tried again."""
+    lateness_s: float = Field(default=30.0, ge=0, le=86_400)
+    """How long after its publication a mention may still turn up here."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a connector may know of the world around it; tests give their own."""
+
+    name: str
+    """The source's name in the configuration."""
+    brands: Mapping[str, BrandSettings] = field(default_factory=dict)
+    time_zone: str = "UTC"
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def secret(self, variable: str) -> str:
+        """Return the value of an environment variable that holds a secret.
+
+        Raises
+        ------
+        Fatal
+            If it is not set; the message names the variable, never a value.
+        """
+        value = self.environ.get(variable, "").strip()
+        if not value:
+            raise Fatal(f"source {self.name}: set the environment variable {variable}")
+        return value
+
+
 class Retryable(Exception):
     """Try again later: the source is slow, limits us, or answered nonsense."""
 
@@ -79,9 +126,9 @@ class Fatal(Exception):
 
 @runtime_checkable
 class Connector(Protocol):
-    """A polled source."""
+    """A polled source. The entry point's value is its class, called as `(settings, context)`."""
 
-    type: ClassVar[str]
+    Settings: ClassVar[type[SourceSettings]]
 
     async def fetch(self, cursor: str | None) -> Page:
         """Return the items after `cursor` (None: from the start that the configuration names).
@@ -103,11 +150,23 @@ class Connector(Protocol):
 class PushConnector(Protocol):
     """A source that pushes (WebSocket, server-sent events, HTTP in): a stream of pages.
 
-    The cursor of each page has the same meaning as in `Connector.fetch`.
+    The cursor of each page has the same meaning as in `Connector.fetch`. The runner asks for the
+    next page only when the log has acknowledged the last one, so what follows a `yield` may tell
+    a client that its mentions are safe. While it is connected and nothing comes, a stream yields
+    an empty page every few seconds: that is how silence is told from blindness.
     """
 
-    type: ClassVar[str]
+    Settings: ClassVar[type[SourceSettings]]
 
     def stream(self, cursor: str | None) -> AsyncIterator[Page]: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Seekable(Protocol):
+    """A connector that can say where a time begins (`siaga connector reset NAME --to TIME`)."""
+
+    def cursor_at(self, time: datetime) -> str | None:
+        """Return the cursor after which items published at or after `time` follow."""
+        ...

@@ -1,0 +1,83 @@
+"""Fills batches: one record carries up to 500 mentions of one brand, and none waits for long.
+
+The clock is an argument. A quiet brand's mention leaves after `wait_s` at most; a busy brand's
+batch leaves when it is full.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from streams.records import LIVE, Batch, Mention, Run
+
+MAX_MENTIONS = 500
+MAX_BYTES = 256 * 1024
+"""Half of the 512 KB that the log's other users may rely on (design.md section 2)."""
+WAIT_S = 0.2
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(slots=True)
+class _Open:
+    since: float
+    mentions: list[Mention] = field(default_factory=list)
+    size: int = 0
+
+
+class Batcher:
+    """Collects mentions by brand and hands out full batches in order.
+
+    Parameters
+    ----------
+    run
+        The run that every batch belongs to.
+    max_mentions, max_bytes, wait_s
+        A batch leaves at whichever is reached first. A single mention larger than `max_bytes`
+        leaves alone.
+    """
+
+    def __init__(
+        self,
+        run: Run = LIVE,
+        *,
+        max_mentions: int = MAX_MENTIONS,
+        max_bytes: int = MAX_BYTES,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self.run = run
+        self._max_mentions = max_mentions
+        self._max_bytes = max_bytes
+        self._wait_s = wait_s
+        self._open: dict[str, _Open] = {}
+
+    def __len__(self) -> int:
+        return sum(len(o.mentions) for o in self._open.values())
+
+    def add(self, brand: str, mention: Mention, *, now: float) -> list[Batch]:
+        """Take a mention; return the batches that it filled (none, one or two)."""
+        size = len(_encoder.encode(mention))
+        full: list[Batch] = []
+        held = self._open.get(brand)
+        if held and held.size + size > self._max_bytes:
+            full.append(self._close(brand))
+            held = None
+        if held is None:
+            held = self._open[brand] = _Open(now)
+        held.mentions.append(mention)
+        held.size += size
+        if len(held.mentions) >= self._max_mentions or held.size >= self._max_bytes:
+            full.append(self._close(brand))
+        return full
+
+    def due(self, *, now: float) -> list[Batch]:
+        """Return the batches whose first mention has waited for `wait_s`."""
+        late = [b for b, o in self._open.items() if now - o.since >= self._wait_s]
+        return [self._close(brand) for brand in late]
+
+    def flush(self) -> list[Batch]:
+        """Return all that is held."""
+        return [self._close(brand) for brand in list(self._open)]
+
+    def _close(self, brand: str) -> Batch:
+        return Batch(brand, tuple(self._open.pop(brand).mentions), self.run)
