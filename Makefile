@@ -11,3 +11,10 @@ $(VENV)/.ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@
+
+.PHONY: services services-stop
+services: ## real Kafka, Prometheus and Grafana on loopback; harmless when run twice
+	@$(PYTHON) deploy/local/services.py start
+
+services-stop:
+	@$(PYTHON) deploy/local/services.py stop
