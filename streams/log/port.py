@@ -34,6 +34,17 @@ class Unavailable(Exception):
     """The log cannot be reached or cannot write now (broker away, disk full): wait and retry."""
 
 
+class UnknownTopic(LookupError):
+    """An append to a topic that does not exist: a mistake of the caller, who has to `ensure` it."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic} does not exist; ensure() it before appending")
+
+
+MAX_RECORD_BYTES = 1 << 20
+"""Key and value of one record; a larger one is a `ValueError` in every log."""
+
+
 class Log(Protocol):
     """Append and read. All methods may raise `Unavailable`."""
 
