@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import services as local
-from services import Kafka, KafkaOptions, Missing, Services
+from services import Grafana, Kafka, KafkaOptions, Missing, Prometheus, PrometheusOptions, Services
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 SHARED = Path(
@@ -61,6 +61,30 @@ def kafka(services_folder: Path) -> Kafka:
     return broker
 
 
+@pytest.fixture(scope="session")
+def prometheus(services_folder: Path) -> Prometheus:
+    """The session's real Prometheus, scraping each second; name your targets with `set_targets`."""
+    server = _start(["prometheus"], services_folder).prometheus
+    assert server is not None
+    return server
+
+
+@pytest.fixture(scope="session")
+def grafana(services_folder: Path) -> Grafana:
+    """The session's real Grafana, with its administrator's `user` and `password`."""
+    server = _start(["grafana"], services_folder).grafana
+    assert server is not None
+    return server
+
+
+@pytest.fixture(scope="session")
+def services(
+    services_folder: Path, kafka: Kafka, prometheus: Prometheus, grafana: Grafana
+) -> Services:
+    """All three, sharing the session's folder."""
+    return Services(services_folder, kafka, prometheus, grafana)
+
+
 @pytest.fixture
 def start_kafka(tmp_path: Path) -> Iterator[Callable[..., Kafka]]:
     """Start a broker of the test's own, which may be killed: `start_kafka(KafkaOptions(...))`."""
@@ -80,7 +104,13 @@ def start_kafka(tmp_path: Path) -> Iterator[Callable[..., Kafka]]:
 
 def _start(names: list[str], folder: Path, options: KafkaOptions | None = None) -> Services:
     try:
-        return local.start(names, folder, ports=local.EPHEMERAL, kafka=options)
+        return local.start(
+            names,
+            folder,
+            ports=local.EPHEMERAL,
+            kafka=options,
+            prometheus=PrometheusOptions(scrape_interval_s=1),
+        )
     except Missing as e:
         what = " and ".join(names)
         _not_run[what] = str(e)

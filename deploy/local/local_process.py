@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,6 +103,19 @@ def choose_port(wanted: int = 0, *, taken: Sequence[int] = ()) -> int:
         port = draw.randrange(20_000, 32_000)
         if port not in taken and port_is_free(port):
             return port
+
+
+def answers(url: str, *, user: str = "", password: str = "") -> bool:
+    """Whether a GET of a loopback address, perhaps with a login, is answered by 200."""
+    request = urllib.request.Request(url)  # noqa: S310 (http on loopback)
+    if user:
+        login = b64encode(f"{user}:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {login}")
+    try:
+        with urllib.request.urlopen(request, timeout=3) as reply:  # noqa: S310 (as above)
+            return bool(reply.status == 200)
+    except OSError:  # refused, timed out, or an HTTP error
+        return False
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,17 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from local_grafana import Grafana
 from local_kafka import Kafka, KafkaOptions, Listener
 from local_process import Failed, Missing, Process
+from local_prometheus import Prometheus, PrometheusOptions
 
-__all__ = ["DEFAULT_FOLDER", "DEFAULT_PORTS", "EPHEMERAL", "Failed", "Kafka", "KafkaOptions",
-           "Listener", "Missing", "Services", "load", "start"]  # fmt: skip
+__all__ = [
+    "DEFAULT_FOLDER", "DEFAULT_PORTS", "EPHEMERAL", "Failed", "Grafana", "Kafka", "KafkaOptions",
+    "Listener", "Missing", "Prometheus", "PrometheusOptions", "Services", "load", "start",
+]  # fmt: skip
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "build" / "services"
 DEFAULT_PORTS: Mapping[str, int] = {"kafka": 9092, "prometheus": 9090, "grafana": 3000}
@@ -38,6 +42,8 @@ class Server(Protocol):
 
     @property
     def address(self) -> str: ...
+    @property
+    def log(self) -> Path: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def healthy(self) -> bool: ...
@@ -49,10 +55,14 @@ class Services:
 
     folder: Path
     kafka: Kafka | None = None
+    prometheus: Prometheus | None = None
+    grafana: Grafana | None = None
 
     def running(self) -> dict[str, Server]:
         """Those that were started, by name."""
-        found: dict[str, Server | None] = {"kafka": self.kafka}
+        found: dict[str, Server | None] = {
+            "kafka": self.kafka, "prometheus": self.prometheus, "grafana": self.grafana,
+        }  # fmt: skip
         return {name: server for name, server in found.items() if server is not None}
 
     def stop(self) -> None:
@@ -68,26 +78,28 @@ class Services:
 
     def save(self) -> None:
         """Write addresses, ports and processes to `services.json`."""
-        state: dict[str, object] = {}
-        for name, server in self.running().items():
-            process = server.process
-            state[name] = {
-                "address": server.address,
-                "process": process.as_json() if process and process.alive() else None,
-                **_more(server),
-            }
+        state = {name: _as_json(server) for name, server in self.running().items()}
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(state, indent=2) + "\n"
         partial = self.folder / f"{STATE}.partial"
         partial.touch(mode=0o600)  # Grafana's password is in it
-        partial.write_text(text)
+        partial.write_text(json.dumps(state, indent=2) + "\n")
         partial.replace(self.folder / STATE)
 
 
-def _more(server: Server) -> dict[str, object]:
+def _as_json(server: Server) -> dict[str, Any]:
+    process = server.process
+    known: dict[str, Any] = {
+        "address": server.address,
+        "log": str(server.log),
+        "process": process.as_json() if process and process.alive() else None,
+    }
     if isinstance(server, Kafka):
-        return {"ports": server.ports}
-    raise TypeError(type(server).__name__)
+        known["ports"] = server.ports
+    if isinstance(server, Prometheus | Grafana):
+        known["port"] = server.port
+    if isinstance(server, Grafana):
+        known |= {"user": server.user, "password": server.password}
+    return known
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Services:
@@ -99,7 +111,11 @@ def load(folder: Path = DEFAULT_FOLDER) -> Services:
     for name, known in json.loads(state.read_text()).items():
         process = Process(**known["process"]) if known["process"] else None
         if name == "kafka":
-            services.kafka = Kafka(folder / "kafka", known["ports"], process)
+            services.kafka = Kafka(folder / name, known["ports"], process)
+        elif name == "prometheus":
+            services.prometheus = Prometheus(folder / name, known["port"], process)
+        elif name == "grafana":
+            services.grafana = Grafana(folder / name, known["port"], known["password"], process)
     return services
 
 
@@ -109,6 +125,7 @@ def start(
     *,
     ports: Mapping[str, int] = DEFAULT_PORTS,
     kafka: KafkaOptions | None = None,
+    prometheus: PrometheusOptions | None = None,
 ) -> Services:
     """Start services in a folder of their own, installing them first; what runs is left alone.
 
@@ -119,9 +136,10 @@ def start(
     folder
         Holds their data, logs and `services.json`.
     ports
-        Wanted port by name; a taken or absent one is replaced by a free one.
-    kafka
-        Further listeners, users and properties of the broker.
+        Wanted port by name; a taken or absent one is replaced by a free one. A service that was
+        here before gets the port that it had.
+    kafka, prometheus
+        What is different from the defaults: listeners, users, properties; the scrape interval.
 
     Raises
     ------
@@ -134,21 +152,39 @@ def start(
     services = load(folder)
     try:
         for name in names:
-            if name == "kafka":
-                if services.kafka is None or not _alive(services.kafka):
-                    before = services.kafka.ports if services.kafka else {}
-                    wanted = {"PLAINTEXT": ports.get("kafka", 0), **before}
-                    services.kafka = Kafka.prepare(folder / "kafka", wanted=wanted, options=kafka)
-                services.kafka.start()
-            else:
-                raise Missing(f"a service called {name!r}; there are {', '.join(DEFAULT_PORTS)}")
+            server = services.running().get(name)
+            if server is None or server.process is None or not server.process.alive():
+                _prepare(services, name, ports.get(name, 0), kafka, prometheus)
+            services.running()[name].start()
     finally:
         services.save()
     return services
 
 
-def _alive(server: Server) -> bool:
-    return server.process is not None and server.process.alive()
+def _prepare(
+    services: Services,
+    name: str,
+    port: int,
+    kafka: KafkaOptions | None,
+    prometheus: PrometheusOptions | None,
+) -> None:
+    folder = services.folder / name
+    if name == "kafka":
+        before = services.kafka.ports if services.kafka else {}
+        wanted = {"PLAINTEXT": port, **before}
+        services.kafka = Kafka.prepare(folder, wanted=wanted, options=kafka)
+    elif name == "prometheus":
+        known = services.prometheus
+        services.prometheus = Prometheus.prepare(
+            folder, wanted=known.port if known else port, options=prometheus
+        )
+    elif name == "grafana":
+        old = services.grafana
+        services.grafana = Grafana.prepare(
+            folder, wanted=old.port if old else port, password=old.password if old else ""
+        )
+    else:
+        raise Missing(f"a service called {name!r}; there are {', '.join(DEFAULT_PORTS)}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -158,24 +194,26 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", default=[], help="kafka, prometheus, grafana; all")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs and state")
     asked = parser.parse_args(argv)
+    code = 0
     if asked.command == "start":
-        try:
-            start(asked.names or DEFAULT_PORTS, asked.folder)
-        except Missing as e:
-            print(f"services: this machine lacks {e}", file=sys.stderr)
-            return 1
-        except Failed as e:
-            print(f"services: {e}", file=sys.stderr)
-            return 1
+        for name in asked.names or DEFAULT_PORTS:
+            print(f"services: {name} ...", flush=True)
+            try:
+                start([name], asked.folder)
+            except Missing as e:
+                print(f"services: no {name}: this machine lacks {e}", file=sys.stderr)
+                code = 1
+            except Failed as e:
+                print(f"services: {e}", file=sys.stderr)
+                code = 1
     services = load(asked.folder)
     if asked.command == "stop":
         services.stop()
     for name, server in services.running().items():
-        told = "healthy" if server.healthy() else "stopped"
-        print(f"{name:<11} {server.address:<28} {told}")
+        print(f"{name:<11} {server.address:<28} {'healthy' if server.healthy() else 'stopped'}")
     print(f"{'logs':<11} {asked.folder / 'logs'}")
-    print(f"{'state':<11} {asked.folder / STATE}")
-    return 0
+    print(f"{'state':<11} {asked.folder / STATE} (with Grafana's password)")
+    return code
 
 
 if __name__ == "__main__":
