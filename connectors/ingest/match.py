@@ -113,7 +113,7 @@ class Matcher:
                     uses.setdefault(folded, []).append(use)
 
         self._aliases: dict[str, str] = {}
-        self._own: dict[str, frozenset[str]] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}
         for number, (name, brand) in enumerate(brands.items()):
             words = [fold(w) for w in (*brand.names, *brand.keywords)]
             add(words, _Use(number, "name"))
@@ -126,8 +126,8 @@ class Matcher:
             for alias in (name, brand.title, *brand.names):
                 if alias:
                     self._aliases.setdefault(slug(alias), name)
-            accounts = {account(a) for a in brand.own_accounts}
-            self._own[name] = frozenset(accounts - {""})
+            for own in {account(a) for a in brand.own_accounts} - {""}:
+                self._owners[own] = (*self._owners.get(own, ()), name)
         self._automaton = ahocorasick.Automaton()
         for phrase, found in uses.items():
             self._automaton.add_word(phrase, (len(phrase), tuple(found)))
@@ -179,10 +179,9 @@ class Matcher:
         """Return the brand that a source's own column names (key, title or name), or None."""
         return self._aliases.get(slug(value))
 
-    def is_own(self, brand: str, author: str) -> bool:
-        """Whether an account is one that the brand itself writes from."""
-        own = self._own.get(brand)
-        return own is not None and len(own) > 0 and account(author) in own
+    def owners(self, author: str) -> tuple[str, ...]:
+        """Return the brands that write from an account themselves."""
+        return self._owners.get(account(author), ()) if self._owners else ()
 
 
 def account(name: str) -> str:
