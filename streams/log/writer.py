@@ -10,6 +10,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 GROUP_ROWS = 5_000
 GROUP_BYTES = 8 << 20
 """Bounds of one transaction: some tens of milliseconds of other processes' waiting."""
+
+LINGER_SECONDS = 0.005
+"""How long patient writes gather: the worker sends record by record and awaits none of them, and a
+transaction for each would cost it half its time in thread switches."""
 
 RETRY_SECONDS = 1.0
 """Between two tries of patient writes while the disk is full or another process holds the lock."""
@@ -148,6 +153,8 @@ class Writer:
                     continue
             else:
                 item = self._queue.get()
+                if isinstance(item, Write) and item.patient:
+                    time.sleep(LINGER_SECONDS)
             group = held
             held = []
             size = rows = 0
