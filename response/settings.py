@@ -31,7 +31,7 @@ class PageSettings(Section):
     users_file: Path | None = None
     """Made by `siaga user add`; None: users.json in data_dir."""
     secret_env: str = "SIAGA_SECRET"  # noqa: S105 (the name of a variable)
-    """Signs sessions and links; unset: a random key kept in data_dir, readable by its owner only."""
+    """Signs sessions and links; unset: a random key in data_dir that only its owner can read."""
     tv_token_env: str = "SIAGA_TV_TOKEN"  # noqa: S105 (the name of a variable)
     """Opens the wall view read-only: /wall?token=..."""
     session_hours: int = Field(default=12, ge=1, le=24 * 31)
@@ -78,8 +78,8 @@ class TelegramSettings(Section):
 class AlertsSettings(Section):
     """Who is told of an incident without Grafana."""
 
-    webhooks: dict[Name, WebhookSettings] = {}
-    telegram: dict[Name, TelegramSettings] = {}
+    webhooks: dict[Name, WebhookSettings] = Field(default_factory=dict)
+    telegram: dict[Name, TelegramSettings] = Field(default_factory=dict)
     min_level: Level = "watch"
     language: Literal["id", "en"] | None = None
     """None: the language of the root."""
@@ -122,7 +122,7 @@ class StepSettings(Section):
 class OncallSettings(Section):
     """The rota: people, weekly shifts (the first that matches wins), ladder."""
 
-    people: dict[Name, PersonSettings] = {}
+    people: dict[Name, PersonSettings] = Field(default_factory=dict)
     shifts: tuple[ShiftSettings, ...] = ()
     ladder: tuple[StepSettings, ...] = ()
 

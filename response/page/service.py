@@ -1,0 +1,95 @@
+"""The service `page`: the feed and the web server in one task each."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from response.page.app import Page, build
+from response.page.feed import Feed
+from response.page.view import View
+from response.settings import PageSettings
+from streams.log.port import Log
+from streams.service import CannotStart
+from streams.settings import RootSettings
+
+log = logging.getLogger("siaga.page")
+
+DRAIN_S = 2.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to whoever runs the services."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: RootSettings, log_: Log) -> None:
+    """Serve the live page until cancelled.
+
+    Raises
+    ------
+    CannotStart
+        If the port is taken or the address is not ours.
+    """
+    page = settings.section(PageSettings)
+    listener = _listen(page)
+    view = View(page.history_minutes)
+    feed = Feed(log_, view, brands=len(settings.brands), clock=time.time)
+    shared = Page(settings, view, time.time)
+    config = uvicorn.Config(
+        build(shared),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(DRAIN_S),
+        proxy_headers=False,
+    )
+    server = _Server(config)
+    log.info("live page: %s", address(page, listener))
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(feed.run(), name="page feed")
+            web = group.create_task(_web(server, listener, shared), name="page web")
+            await web
+    finally:
+        listener.close()
+
+
+async def _web(server: _Server, listener: socket.socket, shared: Page) -> None:
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="page uvicorn")
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        shared.closing.set()
+        server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running, DRAIN_S + 1)
+        raise
+
+
+def _listen(page: PageSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in page.host else socket.AF_INET
+    try:
+        return socket.create_server((page.host, page.port), family=family)
+    except OSError as e:
+        raise CannotStart(
+            f"the live page cannot listen on {page.host}:{page.port} ({e.strerror}): "
+            "stop what uses it or set another [page] port in siaga.toml (0: any free one)"
+        ) from e
+
+
+def address(page: PageSettings, listener: socket.socket | None = None) -> str:
+    """Where people open the page."""
+    if page.url:
+        return page.url.rstrip("/")
+    port = listener.getsockname()[1] if listener else page.port
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(page.host, page.host)  # noqa: S104 (compared)
+    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{port}"

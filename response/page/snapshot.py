@@ -1,0 +1,324 @@
+"""The view as the browser gets it: small plain values, public text made safe (pure)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detectors.anomaly.reading import Reading
+from response.page.view import (
+    MINUTE_S,
+    BrandView,
+    Point,
+    RunView,
+    View,
+    is_open,
+    with_actions,
+)
+from response.text import link, shown
+from streams.records import Incident, Sample, Scored
+
+CHART_POINTS = 360
+"""A longer window is drawn with its most surprising minute in each bucket: peaks never vanish."""
+SPARK_MINUTES = 120
+BRANDS_SHOWN = 60
+OPEN_SHOWN = 20
+RECENT_SHOWN = 12
+SAMPLES_SHOWN = 5
+SOURCES_SHOWN = 40
+
+Json = dict[str, Any]
+
+
+def page(
+    view: View,
+    run: RunView | None,
+    *,
+    brand: str | None,
+    minutes: int,
+    titles: Mapping[str, str],
+    language: str,
+    now: float,
+    stale_after_s: float,
+) -> Json:
+    """Everything the live page shows.
+
+    Parameters
+    ----------
+    brand
+        Whose charts and mentions; None or unknown: the most severe.
+    minutes
+        Length of the charts, in minutes of event time.
+    titles
+        Brand titles by name, from the configuration.
+    language
+        "id" or "en": of the evidence sentences.
+    now
+        Wall time in epoch seconds.
+    stale_after_s
+        Silence of the stream after which the page is stale.
+    """
+    if run is None:
+        return {"run": None, "runs": [], "brands": [], "stale_s": None}
+    rows = _rows(run, titles)
+    chosen = brand if brand in run.brands else (rows[0]["name"] if rows else None)
+    out: Json = {
+        "run": run.run,
+        "runs": [r.run for r in view.runs.values()],
+        "version": run.version,
+        "clock": run.clock,
+        "ended": run.ended(),
+        "stale_s": _stale(run, now, stale_after_s),
+        "brands": [_with_spark(r, run) for r in rows[:BRANDS_SHOWN]],
+        "brands_total": len(rows),
+        "incidents": [
+            incident_json(i, run, titles, language) for i in run.open_incidents()[:OPEN_SHOWN]
+        ],
+        "recent": [
+            incident_json(i, run, titles, language, brief=True)
+            for i in list(reversed(run.incidents.values()))
+            if not is_open(_acted(i, run))
+        ][:RECENT_SHOWN],
+        "sources": _sources(run, now),
+    }
+    if chosen is not None:
+        out["brand"] = _detail(run, run.brands[chosen], titles, minutes)
+        out["mentions"] = [mention_json(chosen, s) for s in reversed(run.brands[chosen].mentions)]
+    return out
+
+
+def incident_json(
+    incident: Incident,
+    run: RunView,
+    titles: Mapping[str, str],
+    language: str,
+    *,
+    brief: bool = False,
+) -> Json:
+    """An incident; `brief` leaves evidence out."""
+    acted = _acted(incident, run)
+    out: Json = {
+        "id": acted.id,
+        "brand": acted.brand,
+        "title": titles.get(acted.brand) or acted.brand,
+        "level": acted.level if is_open(acted) else 0,
+        "peak": acted.peak,
+        "signal": acted.signal,
+        "onset": acted.onset.timestamp(),
+        "opened": acted.opened_at.timestamp(),
+        "updated": acted.updated_at.timestamp(),
+        "closed": acted.closed_at.timestamp() if acted.closed_at else None,
+        "change": acted.change,
+        "observed": acted.observed,
+        "expected": acted.expected,
+        "upper": acted.upper,
+        "score": acted.score,
+        "sentence": shown(sentence(acted, language)),
+        "acknowledged_by": shown(acted.acknowledged_by, 60),
+        "acknowledged": acted.acknowledged_at.timestamp() if acted.acknowledged_at else None,
+        "simulated": acted.simulated,
+    }
+    if brief:
+        return out
+    return out | {
+        "drivers": {
+            "topics": shares(acted.topics),
+            "channels": shares(acted.channels),
+            "authors": shares(acted.authors),
+            "phrases": shares(acted.phrases),
+        },
+        "flags": [shown(f, 60) for f in acted.flags],
+        "first": sample_json(acted.first) if acted.first else None,
+        "samples": [sample_json(s) for s in acted.samples[:SAMPLES_SHOWN]],
+        "history": [[c.level, c.at.timestamp()] for c in acted.history],
+        "notes": [
+            {
+                "kind": a.kind,
+                "who": shown(a.who, 60),
+                "at": a.at.timestamp(),
+                "text": shown(a.text, 500),
+                "via": shown(a.via, 40),
+                "until": a.until.timestamp() if a.until else None,
+            }
+            for a in run.actions.get(acted.id, ())
+        ],
+    }
+
+
+def sentence(incident: Incident, language: str) -> str:
+    """What happened, in the reader's language if the worker wrote it, else in any."""
+    return incident.sentences.get(language) or next(iter(incident.sentences.values()), "")
+
+
+def shares(parts: Mapping[str, float], limit: int = 5) -> list[tuple[str, float]]:
+    """The largest shares first; names are the public's words."""
+    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:limit]
+    return [(shown(name, 60), share) for name, share in top]
+
+
+def mention_json(brand: str, scored: Scored) -> Json:
+    mention = scored.mention
+    return {
+        "id": mention.id,
+        "brand": brand,
+        "at": mention.published_at.timestamp(),
+        "source": mention.source,
+        "author": shown(mention.author, 40),
+        "text": shown(mention.text, 280),
+        "url": link(mention.url),
+        "sentiment": scored.sentiment,
+        "sure": scored.probabilities[_ORDER[scored.sentiment]],
+        "topics": list(scored.topics),
+        "flags": list(scored.flags),
+        "own": mention.own,
+        "late": scored.fate == "late",
+        "edited": scored.fate == "revision",
+        "simulated": mention.simulated,
+        "rating": mention.rating,
+    }
+
+
+def sample_json(sample: Sample) -> Json:
+    return {
+        "id": sample.id,
+        "at": sample.published_at.timestamp(),
+        "source": sample.source,
+        "author": shown(sample.author, 40),
+        "text": shown(sample.text, 280),
+        "url": link(sample.url),
+        "sentiment": sample.sentiment,
+        "topics": list(sample.topics),
+        "reach": sample.reach,
+        "simulated": sample.simulated,
+    }
+
+
+_ORDER = {"negative": 0, "neutral": 1, "positive": 2}
+
+
+def _acted(incident: Incident, run: RunView) -> Incident:
+    return with_actions(incident, run.actions.get(incident.id, ()))
+
+
+def _rows(run: RunView, titles: Mapping[str, str]) -> list[Json]:
+    open_by_brand: dict[str, Incident] = {}
+    for incident in run.open_incidents():
+        acted = _acted(incident, run)
+        if is_open(acted):
+            open_by_brand.setdefault(acted.brand, acted)
+    rows = [_row(run, b, open_by_brand.get(b.name), titles) for b in run.brands.values()]
+    # Unacknowledged before acknowledged, surprising before busy.
+    rows.sort(key=lambda r: (-r["level"], r["acknowledged"], -r["ratio_rank"], r["name"]))
+    return rows
+
+
+def _row(
+    run: RunView, brand: BrandView, incident: Incident | None, titles: Mapping[str, str]
+) -> Json:
+    hour = list(brand.recent(60))
+    mentions = sum(p.mentions for p in hour)
+    negative = sum(p.negative for p in hour)
+    usual = [p.volume.expected for p in hour if p.volume and p.volume.expected is not None]
+    expected = sum(usual) if usual else None
+    share = brand.points[-1].share if brand.points else None
+    waiting, oldest = brand.unanswered(run.clock)
+    return {
+        "name": brand.name,
+        "title": titles.get(brand.name) or brand.name,
+        "level": incident.level if incident else brand.level,
+        "incident": incident.id if incident else None,
+        "signal": incident.signal if incident else None,
+        "onset": incident.onset.timestamp() if incident else None,
+        "acknowledged": bool(incident and incident.acknowledged_by),
+        "mentions": mentions,
+        "expected": expected,
+        # Ranks brands without an incident: how many standard steps above the usual.
+        "ratio_rank": (mentions - expected) / (expected + 1) ** 0.5 if expected else 0.0,
+        "share": negative / mentions if mentions else None,
+        "share_expected": share.expected if share else None,
+        "share_upper": share.upper if share else None,
+        "warming": bool(brand.readings) and all(r.warming for r in brand.readings),
+        "blind": list(brand.blind),
+        "waiting": waiting,
+        "oldest": oldest,
+    }
+
+
+def _with_spark(row: Json, run: RunView) -> Json:
+    recent = run.brands[row["name"]].recent(SPARK_MINUTES)
+    return row | {"spark": [p.mentions for p in recent][::-1]}
+
+
+def _detail(run: RunView, brand: BrandView, titles: Mapping[str, str], minutes: int) -> Json:
+    points = list(brand.recent(minutes))[::-1]
+    drawn = _thinned(points, CHART_POINTS)
+    return {
+        "name": brand.name,
+        "title": titles.get(brand.name) or brand.name,
+        "minutes": minutes,
+        "step": MINUTE_S * max(1, -(-len(points) // CHART_POINTS)),
+        "t": [p.start for p in drawn],
+        "volume": _band([p.volume for p in drawn], [float(p.mentions) for p in drawn]),
+        "share": _band(
+            [p.share for p in drawn],
+            [p.negative / p.mentions if p.mentions else None for p in drawn],
+        ),
+        "level": [p.level for p in drawn],
+        "readings": [
+            {
+                "signal": r.signal,
+                "observed": r.observed,
+                "expected": r.expected,
+                "upper": r.upper,
+                "score": r.score,
+                "warming": r.warming,
+            }
+            for r in brand.readings
+        ],
+        "last": brand.points[-1].start + MINUTE_S if brand.points else run.clock,
+    }
+
+
+def _band(readings: Sequence[Reading | None], counted: Sequence[float | None]) -> Json:
+    return {
+        "observed": [
+            _round(r.observed) if r else c for r, c in zip(readings, counted, strict=True)
+        ],
+        "expected": [_round(r.expected) if r else None for r in readings],
+        "upper": [_round(r.upper) if r else None for r in readings],
+    }
+
+
+def _thinned(points: Sequence[Point], limit: int) -> Sequence[Point]:
+    size = -(-len(points) // limit)
+    if size <= 1:
+        return points
+    # Buckets start at fixed times, or the drawn line would flicker as the window moves.
+    buckets: dict[int, Point] = {}
+    for point in points:
+        slot = int(point.start // (size * MINUTE_S))
+        best = buckets.get(slot)
+        if best is None or (point.score, point.mentions) > (best.score, best.mentions):
+            buckets[slot] = point
+    return list(buckets.values())
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _sources(run: RunView, now: float) -> list[Json]:
+    # A replay's lag is between its own clock and watermark; live ones are told by the wall clock.
+    return [
+        {
+            "name": s.name,
+            "healthy": s.healthy,
+            "ended": s.ended,
+            "lag_s": max(0.0, s.clock - s.watermark),
+            "heard_s": max(0.0, now - s.arrived),
+        }
+        for s in sorted(run.sources.values(), key=lambda s: (s.healthy, s.name))[:SOURCES_SHOWN]
+    ]
+
+
+def _stale(run: RunView, now: float, stale_after_s: float) -> float | None:
+    silent = now - run.arrived
+    return silent if silent > stale_after_s and not run.ended() else None
