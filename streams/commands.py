@@ -26,3 +26,27 @@ def config_check(config: ConfigOption = None) -> None:
     settings = load(config)
     brands = ", ".join(settings.brands) or "none yet: add a [brands.NAME] table"
     typer.echo(f"{config or DEFAULT_PATH}: fine. Brands: {brands}.")
+
+
+@app.command("run")
+def run_all(config: ConfigOption = None) -> None:
+    """Run everything in this process: connectors, worker, page and alerts.
+
+    Example: siaga run -c siaga.toml
+    """
+    from streams.config import load
+    from streams.run import main
+
+    main(load(config))
+
+
+@app.command("worker")
+def worker(config: ConfigOption = None) -> None:
+    """Run one worker of the stream (Faust); start several for more load.
+
+    Example: siaga worker -c siaga.toml
+    """
+    from streams.config import load
+    from streams.run import main
+
+    main(load(config), ["worker"])

@@ -83,6 +83,8 @@ class RootSettings(Section):
     """What the comms team reads: alerts, page, sentences."""
     time_zone: str = "Asia/Jakarta"
     data_dir: Path = Path("siaga-data")
+    shown_run: str = "live"
+    """The run that metrics, page and alerts show; a replay can be shown on purpose."""
     log: LogSettings = LogSettings()
     brands: dict[Name, BrandSettings] = {}
     metrics: MetricsSettings = MetricsSettings()

@@ -14,6 +14,11 @@ DEAD = "siaga.dead.v1"
 DAY_MS = 86_400_000
 
 
+def state_topic(worker_id: str) -> str:
+    """Changelog of the workers' states, by their group: as many partitions as the mentions."""
+    return f"{worker_id}.state.v1"
+
+
 class TopicSpec(msgspec.Struct, frozen=True):
     """How a topic is made. `partitions` None: the configured number (12 by default)."""
 
@@ -34,3 +39,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(CURSORS, partitions=1, compacted=True),
     TopicSpec(DEAD, retention_ms=30 * DAY_MS),
 )
+
+
+def all_topics(worker_id: str) -> tuple[TopicSpec, ...]:
+    """The product's topics and the changelog of one worker group."""
+    return (*TOPICS, TopicSpec(state_topic(worker_id), compacted=True))

@@ -1,4 +1,4 @@
-"""Minutes in event time: mentions fill them, the watermark closes them, closed ones never change."""
+"""Minutes in event time: mentions fill them, the watermark closes them; then they never change."""
 
 import msgspec
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.records import Run, Tick
+from streams.records import Tick
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):

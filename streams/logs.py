@@ -1,0 +1,23 @@
+"""Logging for the person on call: one line an event, time, where, what; libraries say less."""
+
+import logging
+
+NOISY = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "kafka",
+    "httpx",
+    "httpcore",
+    "uvicorn.access",
+    "asyncio",
+)
+
+
+def set_up(level: int = logging.INFO) -> None:
+    """Write to standard error; libraries only from WARNING on."""
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", force=True
+    )
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

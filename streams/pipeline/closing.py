@@ -1,0 +1,165 @@
+"""Minutes close: the watermark passes, detectors score and learn, the judge decides."""
+
+from datetime import UTC, datetime
+
+from detectors.anomaly.reading import Reading
+from detectors.incidents.detection import Detection
+from streams.pipeline.config import PipelineConfig
+from streams.pipeline.detect import elapsed, learn, score
+from streams.pipeline.judge import judge
+from streams.pipeline.minutes import MINUTE_S, OpenMinute, minute_of
+from streams.pipeline.outcome import Outcome
+from streams.pipeline.state import BrandState
+from streams.pipeline.watermark import Marks
+from streams.records import Counts, Minute
+
+QUIET_LEARNED = 7 * 1440
+"""Of a longer silence only the last week of empty minutes is learned: it says all there is."""
+
+LINGER_S = 15 * MINUTE_S
+"""A brand without mentions for this long and without an incident is left alone by ticks."""
+
+MOST_ELAPSED = 0.999
+"""An open minute whose time is over is still open: late mentions may fill it."""
+
+
+def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome) -> bool:
+    """Close every minute that the watermark has passed by the allowed lateness.
+
+    Returns
+    -------
+    bool
+        Whether the state has changed.
+    """
+    hot = brand.hot
+    watermark_s = marks.watermark_s(blind_after_s=config.blind_after_s)
+    if watermark_s is None:
+        return False
+    bound_s = minute_of(watermark_s - config.lateness_s)
+    if hot.closed_through_s is None:
+        hot.closed_through_s = min([bound_s, *hot.minutes])
+    elif hot.closed_through_s >= bound_s:
+        return False
+    blind = marks.blind(blind_after_s=config.blind_after_s)
+    while hot.closed_through_s < bound_s:
+        minute_s = hot.closed_through_s
+        quiet = _quiet_minutes(brand, minute_s, bound_s)
+        if quiet:
+            _pass_quietly(brand, minute_s, quiet, blind)
+        else:
+            _close_one(config, brand, minute_s, blind, out)
+        hot.closed_through_s = minute_s + max(quiet, 1) * MINUTE_S
+    brand.evidence.advance(bound_s - MINUTE_S)
+    brand.changed.add("evidence")
+    brand.seen.forget(before_s=watermark_s - config.dedupe_horizon_s)
+    return True
+
+
+def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome) -> bool:
+    """Score the open minutes that have grown: an alert need not wait for their end.
+
+    Returns
+    -------
+    bool
+        Whether the state has changed.
+    """
+    hot = brand.hot
+    if not hot.touched:
+        return False
+    now = _time(marks.clock_s)
+    for minute_s in sorted(hot.touched):
+        ratio = elapsed(minute_s, marks.clock_s)
+        minute = hot.minutes.get(minute_s)
+        if ratio <= 0 or minute is None:
+            continue
+        counts, detection = score(
+            brand,
+            minute_s,
+            minute,
+            announced=config.announced(brand.brand, minute_s),
+            elapsed_ratio=min(ratio, MOST_ELAPSED),
+        )
+        _decide(config, brand, detection, now, out)
+        brand.latest = _minute(brand, minute_s, counts, detection.readings, ())
+    hot.touched.clear()
+    return True
+
+
+def rests(brand: BrandState, marks: Marks) -> bool:
+    """Whether ticks may leave a brand alone until it is mentioned again."""
+    hot = brand.hot
+    return not hot.minutes and not brand.busy() and marks.clock_s - hot.active_s > LINGER_S
+
+
+def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:
+    """How many minutes from here hold nothing while nothing is going on."""
+    if brand.busy():
+        return 0
+    next_s = min([bound_s, *brand.hot.minutes])
+    return max(0, (next_s - minute_s) // MINUTE_S)
+
+
+def _pass_quietly(brand: BrandState, minute_s: int, quiet: int, blind: tuple[str, ...]) -> None:
+    if blind:
+        # Silence of a source that we cannot hear is no habit of the brand.
+        return
+    learned = min(quiet, QUIET_LEARNED)
+    brand.bank.learn_quiet(learned, start_s=minute_s + (quiet - learned) * MINUTE_S)
+    brand.changed.add("bank")
+
+
+def _close_one(
+    config: PipelineConfig,
+    brand: BrandState,
+    minute_s: int,
+    blind: tuple[str, ...],
+    out: Outcome,
+) -> None:
+    minute = brand.hot.minutes.pop(minute_s, None) or OpenMinute()
+    brand.hot.touched.discard(minute_s)
+    announced = config.announced(brand.brand, minute_s)
+    counts, detection = score(brand, minute_s, minute, blind=blind, announced=announced)
+    _decide(config, brand, detection, _time(minute_s + MINUTE_S), out)
+    learn(brand, minute_s, counts, held=bool(blind) or announced)
+    brand.latest = _minute(brand, minute_s, counts, detection.readings, blind)
+    out.publish_minute(brand.latest)
+
+
+def _decide(
+    config: PipelineConfig, brand: BrandState, detection: Detection, at: datetime, out: Outcome
+) -> None:
+    brand.incident, incidents = judge(
+        brand.incident,
+        brand.evidence,
+        detection,
+        brand_title=config.title(brand.brand),
+        now=at,
+        config=config.severity,
+        time_zone=config.time_zone,
+    )
+    brand.changed.add("incident")
+    out.publish_incidents(brand, incidents)
+
+
+def _minute(
+    brand: BrandState,
+    minute_s: int,
+    counts: Counts,
+    readings: tuple[Reading, ...],
+    blind: tuple[str, ...],
+) -> Minute:
+    return Minute(
+        id=f"{brand.run}/{brand.brand}/{minute_s}",
+        brand=brand.brand,
+        start=_time(minute_s),
+        counts=counts,
+        run=brand.run,
+        readings=readings,
+        level=brand.level(),
+        incident=brand.incident.incident if brand.incident else "",
+        blind=blind,
+    )
+
+
+def _time(epoch_s: float) -> datetime:
+    return datetime.fromtimestamp(epoch_s, UTC)

@@ -1,0 +1,208 @@
+"""State of the brands of one partition, and the small parts in which it is kept.
+
+A brand's state is cut into parts by how often they change: `hot` (open minutes, totals, applied
+offsets; every flush), `evidence`, `bank` and `incident` (when they changed), and dedupe segments of
+8 KB. All parts of one flush carry the same token and `hot` is written last, so that it commits the
+others: see recovered.py. Objects here are used linearly, by the one stream that owns the partition.
+"""
+
+from collections.abc import Iterator, Mapping
+from os import urandom
+
+import msgspec
+from detectors.anomaly.bank import Bank, BankConfig
+from detectors.incidents.evidence import Evidence
+
+from detectors.incidents.incident import Episode, IncidentState
+from streams.pipeline.dedupe import Horizon
+from streams.pipeline.minutes import OpenMinute
+from streams.pipeline.watermark import Marks
+from streams.records import Minute, Run, Sentiment
+
+MARKS = "marks"
+HOT = "hot"
+TOKEN_BYTES = 8
+
+
+class Hot(msgspec.Struct, omit_defaults=True):
+    """What changes with every record. New fields need a default: old states stay readable."""
+
+    applied: int = -1
+    """Highest offset of the mentions topic that this state covers."""
+    acted: int = -1
+    """The same for the actions topic."""
+    closed_through_s: int | None = None
+    """Every minute that starts before this is closed."""
+    active_s: int = 0
+    """Start of the last minute that held a mention."""
+    minutes: dict[int, OpenMinute] = msgspec.field(default_factory=dict)
+    touched: set[int] = msgspec.field(default_factory=set)
+    """Open minutes that have grown since they were last scored."""
+    totals: dict[str, int] = msgspec.field(default_factory=dict)
+    """Mentions ever counted, by `channel|sentiment`."""
+    late: int = 0
+    repeats: int = 0
+    revisions: int = 0
+    deaths: dict[str, int] = msgspec.field(default_factory=dict)
+    """Dead letters ever made, by reason."""
+
+
+_hot_encoder = msgspec.msgpack.Encoder()
+_hot_decoder = msgspec.msgpack.Decoder(Hot)
+
+
+class _MarksValue(msgspec.Struct, omit_defaults=True):
+    applied: int = -1
+    runs: dict[Run, Marks] = msgspec.field(default_factory=dict)
+    deaths: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+_marks_decoder = msgspec.msgpack.Decoder(_MarksValue)
+
+
+class BrandState:
+    """One brand in one run."""
+
+    def __init__(self, run: Run, brand: str, bank: BankConfig) -> None:
+        self.run = run
+        self.brand = brand
+        self.hot = Hot()
+        self.seen = Horizon()
+        self.bank = Bank(bank)
+        self.evidence = Evidence()
+        self.incident: IncidentState | None = None
+        self.latest: Minute | None = None
+        """The last minute that was scored; for the metrics, not kept."""
+        self.changed: set[str] = set()
+        """Parts besides `hot` and the dedupe segments that changed since the last flush."""
+
+    def count(self, channel: str, sentiment: Sentiment) -> None:
+        """Add one mention to the durable totals."""
+        key = f"{channel}|{sentiment}"
+        self.hot.totals[key] = self.hot.totals.get(key, 0) + 1
+
+    def parts(self) -> Iterator[tuple[str, bytes | None]]:
+        """Changed parts in the order in which they are to be written; marks the state clean."""
+        yield from ((f"seen.{name}", value) for name, value in self.seen.changes().items())
+        if "evidence" in self.changed:
+            yield "evidence", self.evidence.snapshot()
+        if "bank" in self.changed:
+            yield "bank", self.bank.snapshot()
+        if "incident" in self.changed and self.incident is not None:
+            yield "incident", self.incident.snapshot()
+        yield HOT, _hot_encoder.encode(self.hot)
+        self.changed = set()
+
+    def busy(self) -> bool:
+        """Whether an incident is open: then every minute is looked at, empty ones too."""
+        return self.level() > 0
+
+    def level(self) -> int:
+        """Level of the open incident, 0 without one."""
+        return self.incident.level if self.incident else 0
+
+    def open_episode(self) -> Episode | None:
+        """The open incident, if there is one."""
+        episode = self.incident.episode if self.incident else None
+        return episode if episode is not None and episode.closed_s is None else None
+
+    @classmethod
+    def restore(
+        cls, run: Run, brand: str, bank: BankConfig, parts: Mapping[str, bytes]
+    ) -> "BrandState":
+        """Put a state together from its parts."""
+        state = cls(run, brand, bank)
+        for name, value in parts.items():
+            if name == HOT:
+                state.hot = _hot_decoder.decode(value)
+            elif name == "evidence":
+                state.evidence = Evidence.restore(value)
+            elif name == "bank":
+                state.bank = Bank.restore(bank, value)
+            elif name == "incident":
+                state.incident = IncidentState.restore(value)
+            elif name.startswith("seen."):
+                state.seen.load(name.removeprefix("seen."), value)
+        return state
+
+
+class PartitionState:
+    """Everything that one partition of the mentions topic has led to."""
+
+    def __init__(self, partition: int, bank: BankConfig) -> None:
+        self.partition = partition
+        self.bank = bank
+        self.applied = -1
+        self.marks: dict[Run, Marks] = {}
+        self.brands: dict[tuple[Run, str], BrandState] = {}
+        self._awake: dict[Run, set[str]] = {}
+        self._touched: dict[tuple[Run, str], None] = {}
+        self.deaths: dict[str, int] = {}
+        """Dead letters that belong to no brand, by reason."""
+
+    def brand(self, run: Run, brand: str) -> BrandState:
+        """The state of a brand, made at its first mention."""
+        key = (run, brand)
+        state = self.brands.get(key)
+        if state is None:
+            state = self.brands[key] = BrandState(run, brand, self.bank)
+        return state
+
+    def touch(self, brand: BrandState) -> None:
+        """A state has changed and is to be written with the next flush."""
+        self._touched[brand.run, brand.brand] = None
+
+    def wake(self, brand: BrandState) -> bool:
+        """From now on ticks look at a brand; True if they did not before."""
+        awake = self._awake.setdefault(brand.run, set())
+        if brand.brand in awake:
+            return False
+        awake.add(brand.brand)
+        return True
+
+    def rest(self, brand: BrandState) -> None:
+        """Ticks leave a quiet brand alone; it catches up when it is mentioned again."""
+        self._awake[brand.run].discard(brand.brand)
+
+    def awake(self, run: Run) -> list[BrandState]:
+        """The brands that a tick must look at, in a stable order."""
+        return [self.brands[run, name] for name in sorted(self._awake.get(run, ()))]
+
+    def changes(self) -> Iterator[tuple[str, bytes | None]]:
+        """Values to write, brand by brand; `marks_change` comes after these are acknowledged."""
+        touched, self._touched = self._touched, {}
+        for at in touched:
+            state = self.brands[at]
+            token = urandom(TOKEN_BYTES)
+            for name, value in state.parts():
+                key = f"{self.partition}|{state.run}|{state.brand}|{name}"
+                yield key, None if value is None else token + value
+
+    def marks_change(self) -> tuple[str, bytes]:
+        """The value that commits a flush of the whole partition."""
+        value = _MarksValue(applied=self.applied, runs=self.marks, deaths=self.deaths)
+        return f"{self.partition}|||{MARKS}", msgspec.msgpack.encode(value)
+
+    @classmethod
+    def restore(
+        cls,
+        partition: int,
+        bank: BankConfig,
+        brands: Mapping[tuple[Run, str], Mapping[str, bytes]],
+        marks: bytes | None,
+    ) -> "PartitionState":
+        """Put a partition together from what recovered.py found."""
+        state = cls(partition, bank)
+        if marks is not None:
+            value = _marks_decoder.decode(marks)
+            state.applied, state.marks, state.deaths = value.applied, value.runs, value.deaths
+        for (run, brand), parts in brands.items():
+            state.brands[run, brand] = BrandState.restore(run, brand, bank, parts)
+            state.wake(state.brands[run, brand])
+        return state
+
+
+def applied_of(hot: bytes) -> tuple[int, int]:
+    """(applied, acted) of an encoded `hot` part."""
+    value = _hot_decoder.decode(hot)
+    return value.applied, value.acted

@@ -1,0 +1,108 @@
+"""Runs services side by side: `siaga run` all of them, `siaga worker` and the like one.
+
+Ctrl-C and SIGTERM cancel the services, which drain within 5 s. A service that fails takes the
+others along: half a warning system that looks alive is worse than one that is down.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from streams.log.port import Log
+from streams.service import CannotStart, Service
+from streams.settings import RootSettings
+from streams.topics import all_topics
+
+log = logging.getLogger(__name__)
+
+
+def services(names: Sequence[str] | None = None) -> dict[str, Service]:
+    """Services of the installed packages, by name; all of them if `names` is None.
+
+    Raises
+    ------
+    CannotStart
+        If a name is not offered by any installed package.
+    """
+    found = {point.name: point for point in entry_points(group="siaga.services")}
+    missing = sorted(set(names or ()) - set(found))
+    if missing:
+        msg = f"no installed package offers the service {missing[0]}; there are {sorted(found)}"
+        raise CannotStart(msg)
+    return {name: found[name].load() for name in sorted(names or found)}
+
+
+async def run(settings: RootSettings, store: Log, wanted: dict[str, Service]) -> None:
+    """Run services until a signal or a failure; closes the log.
+
+    Raises
+    ------
+    CannotStart
+        If a service cannot start for a reason that a person can mend.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not on Windows
+            loop.add_signal_handler(number, stop.set)
+    try:
+        await store.ensure(all_topics(settings.worker.id))
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(serve(settings, store), name=name)
+                for name, serve in wanted.items()
+            ]
+            await _first(stop, tasks)
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as group:
+        if (reason := _reason(group)) is not None:
+            raise reason from None
+        raise
+    finally:
+        await store.close()
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> CannotStart | None:
+    """The first reason in a group that a person can mend."""
+    for error in group.exceptions:
+        if isinstance(error, CannotStart):
+            return error
+        if isinstance(error, BaseExceptionGroup) and (found := _reason(error)) is not None:
+            return found
+    return None
+
+
+async def _first(stop: asyncio.Event, tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Wait for a signal, or until every service has come to its end."""
+    waiting = asyncio.create_task(stop.wait())
+    everything = asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        await asyncio.wait({waiting, everything}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+def main(settings: RootSettings, names: Sequence[str] | None = None) -> None:
+    """Run services in a new event loop; returns after a clean stop."""
+    from streams.log.open import open_log
+    from streams.logs import set_up
+
+    set_up()
+    wanted = services(names)
+
+    async def start() -> None:
+        await run(settings, open_log(settings), wanted)
+
+    _loop_runner()(start())
+
+
+def _loop_runner():  # type: ignore[no-untyped-def] # two runners with one signature
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.run
+    return uvloop.run

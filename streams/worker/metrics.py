@@ -1,0 +1,82 @@
+"""Metrics of the worker, declared once. Labels come from closed sets in code or configuration."""
+
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from streams.pipeline.outcome import Outcome
+from streams.registry import REGISTRY
+
+# Cardinality: two kinds.
+GAPS = Counter(
+    "siaga_stream_gaps",
+    "Jumps in the offsets that the consumer delivered: healed by reading the log, or lost to "
+    "retention.",
+    labelnames=("kind",),
+    registry=REGISTRY,
+)
+for _kind in ("healed", "lost"):
+    GAPS.labels(kind=_kind)
+
+PAUSES = Counter(
+    "siaga_worker_pauses",
+    "Times that this worker stood still for long enough to have lost its partitions.",
+    registry=REGISTRY,
+)
+
+RESTORED = Counter(
+    "siaga_worker_restored_values",
+    "Values read back from the changelog when partitions were assigned.",
+    registry=REGISTRY,
+)
+
+LOG_AVAILABLE = Gauge(
+    "siaga_log_available_ratio",
+    "1 while this process can write to the log, 0 while it waits for it.",
+    registry=REGISTRY,
+)
+LOG_AVAILABLE.set(1)
+
+LATENCY = Histogram(
+    "siaga_end_to_end_latency_seconds",
+    "From a live mention's publication at its source to its score.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+    registry=REGISTRY,
+)
+
+COLLECTED_LATENCY = Histogram(
+    "siaga_collected_to_scored_seconds",
+    "From a live mention's collection by a connector to its score: our own share of the latency.",
+    buckets=(0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+
+RECORDS = Counter(
+    "siaga_worker_records",
+    "Records of the mentions topic that this worker has taken since it started.",
+    registry=REGISTRY,
+)
+
+REPEATS = Counter(
+    "siaga_worker_repeats",
+    "Mentions dropped as repeats since this worker started.",
+    registry=REGISTRY,
+)
+
+MODEL = Gauge(
+    "siaga_model_info",
+    "Always 1; the label names the model version that reads the mentions.",
+    labelnames=("version",),
+    registry=REGISTRY,
+)
+
+
+def observe(outcome: Outcome, now: datetime) -> None:
+    """Count what one record led to."""
+    RECORDS.inc()
+    REPEATS.inc(outcome.repeats)
+    for scored in outcome.scored:
+        mention = scored.mention
+        if scored.fate == "on_time" and not mention.simulated:
+            LATENCY.observe(max(0.0, (now - mention.published_at).total_seconds()))
+            COLLECTED_LATENCY.observe(max(0.0, (now - mention.collected_at).total_seconds()))

@@ -1,0 +1,185 @@
+"""`/metrics`: brand series as a view of the states that this worker owns.
+
+A brand that moved to another worker vanishes here by construction. Quiet brands export their level
+only. Rendering happens in the scraping thread, on values copied in the event loop's thread once a
+scrape at most.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams.pipeline.state import BrandState, PartitionState
+from streams.registry import REGISTRY
+from streams.service import CannotStart
+from streams.settings import RootSettings
+from streams.worker.core import Core
+
+log = logging.getLogger(__name__)
+
+
+class StateView(Collector):
+    """Collects from the live states of one run."""
+
+    def __init__(self, core: Core, settings: RootSettings) -> None:
+        self.core = core
+        self.settings = settings
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: the families depend on what is owned."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Families of all owned brands, read without pausing the stream."""
+        run = self.settings.shown_run
+        states = list(self.core.states.values())
+        families = Families()
+        for state in states:
+            for brand in list(state.brands.values()):
+                if brand.run == run:
+                    families.add_brand(brand)
+            families.add_partition(state, run, self.settings.worker.blind_after_s)
+        return iter(families.all())
+
+
+class Families:
+    """The metric families of brands, filled brand by brand."""
+
+    def __init__(self) -> None:
+        self.mentions = CounterMetricFamily(
+            "siaga_mentions",
+            "Mentions counted since the brand's state began, own ones and repeats left out.",
+            labels=("brand", "channel", "sentiment"),
+        )
+        self.late = CounterMetricFamily(
+            "siaga_late_mentions",
+            "Mentions that came after their minute closed.",
+            labels=("brand",),
+        )
+        self.severity = GaugeMetricFamily(
+            "siaga_severity_level",
+            "Level of the brand's incident: 0 normal, 1 watch, 2 alert, 3 crisis.",
+            labels=("brand",),
+        )
+        by_signal = ("brand", "signal")
+        self.score = GaugeMetricFamily(
+            "siaga_anomaly_score",
+            "-log10 of the chance of the latest minute under the brand's own history.",
+            labels=by_signal,
+        )
+        self.observed = GaugeMetricFamily(
+            "siaga_observed", "What the signal observed in the latest minute.", labels=by_signal
+        )
+        self.expected = GaugeMetricFamily(
+            "siaga_expected", "Mean that the brand's history leads to expect.", labels=by_signal
+        )
+        self.upper = GaugeMetricFamily(
+            "siaga_upper", "Value exceeded once in a thousand minutes.", labels=by_signal
+        )
+        self.unacknowledged = GaugeMetricFamily(
+            "siaga_incident_unacknowledged_since_timestamp_seconds",
+            "When the open incident reached its level without anyone acknowledging it.",
+            labels=("brand", "level"),
+        )
+        self.onset = GaugeMetricFamily(
+            "siaga_incident_onset_timestamp_seconds",
+            "Onset of the open incident.",
+            labels=("brand",),
+        )
+        self.lag = GaugeMetricFamily(
+            "siaga_source_lag_seconds",
+            "How far a source's watermark is behind the clock of its run.",
+            labels=("source",),
+        )
+        self.blind = GaugeMetricFamily(
+            "siaga_source_blind",
+            "1 while a source has been silent beyond the allowed time.",
+            labels=("source",),
+        )
+        self.dead = CounterMetricFamily(
+            "siaga_dead_letters",
+            "Input that could not become a counted mention, by stage and reason.",
+            labels=("stage", "reason"),
+        )
+        self.watermark = GaugeMetricFamily(
+            "siaga_partition_clock_timestamp_seconds",
+            "Clock of the last tick that a partition heard.",
+            labels=("partition",),
+        )
+        self._sources: dict[str, tuple[float, int]] = {}
+        self._dead: dict[str, int] = {}
+
+    def add_brand(self, brand: BrandState) -> None:
+        """Series of one brand; idle ones show their level only."""
+        name = brand.brand
+        self.severity.add_metric((name,), brand.level())
+        for key, total in list(brand.hot.totals.items()):
+            channel, sentiment = key.split("|")
+            self.mentions.add_metric((name, channel, sentiment), total)
+        if brand.hot.late:
+            self.late.add_metric((name,), brand.hot.late)
+        episode = brand.open_episode()
+        if episode is not None:
+            self.onset.add_metric((name,), episode.onset_s)
+            if episode.acknowledged_s is None:
+                self.unacknowledged.add_metric((name, str(episode.level)), episode.raised_s)
+        for reading in brand.latest.readings if brand.latest else ():
+            labels = (name, reading.signal)
+            self.observed.add_metric(labels, reading.observed)
+            for family, value in (
+                (self.expected, reading.expected),
+                (self.upper, reading.upper),
+                (self.score, reading.score),
+            ):
+                # Unknown is not zero: no series while the signal warms up.
+                if value is not None:
+                    family.add_metric(labels, value)
+
+    def add_partition(self, state: PartitionState, run: str, blind_after_s: float) -> None:
+        """Series of a partition: what it heard of the sources, and its dead letters."""
+        marks = state.marks.get(run)
+        if marks is not None:
+            blind = marks.blind(blind_after_s=blind_after_s)
+            for source, mark in marks.sources.items():
+                lag = max(0.0, marks.clock_s - mark.watermark_s)
+                known = self._sources.get(source, (0.0, 0))
+                self._sources[source] = (max(lag, known[0]), max(int(source in blind), known[1]))
+            self.watermark.add_metric((str(state.partition),), marks.clock_s)
+        for reason, count in state.deaths.items():
+            self._dead[reason] = self._dead.get(reason, 0) + count
+
+    def all(self) -> list[Metric]:
+        """The families that hold samples."""
+        for source, (lag, blind) in sorted(self._sources.items()):
+            self.lag.add_metric((source,), lag)
+            self.blind.add_metric((source,), blind)
+        for reason, count in sorted(self._dead.items()):
+            self.dead.add_metric(("decode", reason), count)
+        return [family for family in vars(self).values() if isinstance(family, Metric)]
+
+
+@asynccontextmanager
+async def exporter(settings: RootSettings, view: StateView) -> AsyncIterator[None]:
+    """Serve `/metrics` in a thread while the block runs."""
+    host, port = settings.metrics.host, settings.metrics.port
+    try:
+        server, thread = start_http_server(port, addr=host, registry=REGISTRY)
+    except OSError as e:
+        msg = (
+            f"metrics cannot listen on {host}:{port}: {e.strerror}; "
+            "stop what uses it or set [metrics] port"
+        )
+        raise CannotStart(msg) from e
+    REGISTRY.register(view)
+    log.info("Metrics at http://%s:%d/metrics", host, server.server_port)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(view)
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=1)
