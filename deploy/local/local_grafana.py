@@ -124,6 +124,8 @@ class Grafana:
         """Write its configuration; the database that is there already is kept."""
         folder.mkdir(parents=True, exist_ok=True)
         grafana = cls(folder, choose_port(wanted), password or secrets.token_urlsafe(18))
+        for part in ("datasources", "dashboards", "alerting", "plugins", "notifiers"):
+            (folder / "data" / "provisioning" / part).mkdir(parents=True, exist_ok=True)
         ini = folder / "grafana.ini"
         ini.touch(mode=0o600)
         ini.write_text(_ini(grafana))
