@@ -15,12 +15,15 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     expected
         Mean under the series' own history; None while nothing is known.
     upper
-        The value that is exceeded once in a thousand minutes (score 3); None as above.
+        The value from which this minute would score 3 (once in a thousand minutes), given the
+        minutes before it; None as above. 0 when those alone reach it.
     score
         -log10 P(X >= observed) under the series' own history: 3 means once in a thousand minutes.
         None while warming up ("unknown is not zero").
     warming
         True until the detector has seen enough to be believed.
+    window_s
+        Seconds of the window that carries the score: 60 is this minute alone, 3600 the last hour.
     """
 
     signal: str
@@ -29,3 +32,4 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     upper: float | None = None
     score: float | None = None
     warming: bool = False
+    window_s: int = 60

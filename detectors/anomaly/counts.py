@@ -1,0 +1,249 @@
+"""The engine of every signal that is a count: level, windows and tail put together."""
+
+import math
+
+from detectors.anomaly.config import BankConfig
+from detectors.anomaly.detector import UPPER_SCORE, Detector
+from detectors.anomaly.features import Features
+from detectors.anomaly.level import Level
+from detectors.anomaly.reading import Reading
+from detectors.anomaly.surprise import neg_log_tail, tail_z
+from detectors.anomaly.tail import Tail
+from detectors.anomaly.windows import Windows
+
+LOOKS_PER_SCALE = 0.6
+"""Neighbouring windows share most of their mentions: four of them are some 2.4 looks."""
+CAP_SD = 4.0
+"""A block teaches the level at most its expectation and this many standard deviations."""
+CAP_MENTIONS = 3.0
+SETTLE_BLOCKS = 8
+"""Blocks before anything is compared: the first ones only say how large the series is."""
+
+
+class CountEngine:
+    """One pass over one count; the detectors below are this with a field and a set of scales."""
+
+    def __init__(
+        self, config: BankConfig, scales_s: tuple[int, ...], block_s: int, carry_s: float
+    ) -> None:
+        step = config.step_s
+        self.step_s = step
+        self.block_s = max(block_s, step)
+        lengths = tuple(w / step for w in scales_s if w > step)
+        if scales_s[0] <= step:
+            lengths = (1.0, *lengths)
+        fade = math.exp(-self.block_s / (86_400.0 * config.base_days * 2.0))
+        self.windows = Windows(lengths or (1.0,), config.restless, config.restless_blocks, fade)
+        self.level = Level(
+            step,
+            self.block_s,
+            config.base_days,
+            config.rhythm_days,
+            config.rhythm_prior_days,
+            carry_s,
+            config.floor_per_minute * step / 60.0,
+        )
+        self.floor = config.floor_per_minute * step / 60.0
+        self.block_x = 0.0
+        self.block_n = 0.0
+        self.mean = 0.0
+        self.mean_block = -1
+        self.blocks = 0.0
+
+    @property
+    def settled(self) -> bool:
+        return self.blocks >= SETTLE_BLOCKS
+
+    def tail(self) -> Tail:
+        return Tail(looks=max(1.0, LOOKS_PER_SCALE * len(self.windows.lengths)))
+
+    def expect(self, start_s: int) -> float:
+        """Mean of the step that starts at `start_s` (one value a block)."""
+        block = start_s // self.block_s
+        if block == self.mean_block:
+            return self.mean
+        return self._mean_of(block)
+
+    def surprise(self, x: float, mean: float) -> tuple[float, int]:
+        """-ln p of the most surprising window, and which it is."""
+        z, where = self.windows.best(x, mean)
+        return neg_log_tail(z), where
+
+    def step(self, x: float, start_s: int) -> None:
+        """Take in one closed step."""
+        mean = self._enter(start_s)
+        self.windows.push(x, mean)
+        self.block_x += x
+        self.block_n += 1.0
+        self._leave(start_s + self.step_s)
+
+    def steps_left(self, start_s: int) -> int:
+        """Steps from `start_s` to the end of its block, at least 1."""
+        end = (start_s // self.block_s + 1) * self.block_s
+        return max(1, -(-(end - start_s) // self.step_s))
+
+    def empty(self, steps: int, start_s: int) -> None:
+        """Take in `steps` empty steps, which end no later than their block."""
+        mean = self._enter(start_s)
+        self.windows.push_empty(steps, mean)
+        self.block_n += steps
+        self._leave(start_s + steps * self.step_s)
+
+    def hold(self, steps: float, end_s: int) -> None:
+        """Let time pass until `end_s` without learning."""
+        self.windows.pass_time(steps)
+        blocks = end_s // self.block_s - self.mean_block
+        if self.mean_block >= 0 and blocks > 0:
+            if self.block_n > 0:
+                self._close()
+            else:
+                self.level.pass_time(1.0)
+            if blocks > 1:
+                self.level.pass_time(blocks - 1.0)
+            self._open(end_s // self.block_s)
+
+    def _mean_of(self, block: int) -> float:
+        return max(self.floor, self.level.expect((block + 0.5) * self.block_s))
+
+    def _enter(self, start_s: int) -> float:
+        block = start_s // self.block_s
+        if block != self.mean_block:
+            if self.block_n > 0:
+                self._close()
+            self._open(block)
+        return self.mean
+
+    def _leave(self, end_s: int) -> None:
+        block = end_s // self.block_s
+        if block != self.mean_block:
+            self._close()
+            self._open(block)
+
+    def _open(self, block: int) -> None:
+        self.mean = self._mean_of(block)
+        self.mean_block = block
+        self.block_x = 0.0
+        self.block_n = 0.0
+
+    def _close(self) -> None:
+        usual = self.mean * self.block_n
+        spread = max(self.windows.dispersion)
+        cap = usual + CAP_SD * math.sqrt(usual + spread * usual * usual) + CAP_MENTIONS
+        if not self.settled:
+            cap = self.block_x
+            self.windows.settle()
+        middle = (self.mean_block + 0.5) * self.block_s
+        share = min(1.0, self.block_n * self.step_s / self.block_s)
+        self.level.learn(min(self.block_x, cap), self.block_n, middle, share)
+        if self.settled:
+            self.windows.learn_dispersion()
+        self.blocks += 1.0
+        self.block_x = 0.0
+        self.block_n = 0.0
+
+    def state(self) -> list[float]:
+        return [
+            self.block_x, self.block_n, self.mean, float(self.mean_block), self.blocks,
+            *self.windows.state(), *self.level.state(),
+        ]  # fmt: skip
+
+    def load(self, state: list[float]) -> None:
+        self.block_x, self.block_n, self.mean = state[:3]
+        self.mean_block = int(state[3])
+        self.blocks = state[4]
+        cut = 5 + self.windows.size
+        self.windows.load(state[5:cut])
+        self.level.load(state[cut:])
+
+
+class CountDetector(Detector):
+    """A count per step against the series' own level, over several windows at once."""
+
+    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+        super().__init__(config)
+        self.engine = self.make_engine()
+        self.tail = self.engine.tail()
+        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+
+    def make_engine(self) -> CountEngine:
+        config = self.config
+        return CountEngine(config, config.scales_s, config.block_s, config.carry_s)
+
+    def value(self, x: Features) -> float:
+        """Return the count that this signal watches."""
+        raise NotImplementedError
+
+    def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:
+        engine = self.engine
+        value = self.value(x)
+        mean = engine.expect(start_s) * elapsed_ratio
+        s, where = engine.surprise(value, mean)
+        warming = self.warming
+        return Reading(
+            self.signal,
+            value,
+            mean,
+            engine.windows.reach(self.upper_z, mean),
+            None if warming else self.tail.score(s),
+            warming,
+            int(engine.windows.lengths[where] * engine.step_s),
+        )
+
+    def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
+        engine = self.engine
+        gap = (start_s - self.clock) // engine.step_s if self.clock else 0
+        if gap > 0:
+            engine.hold(gap, start_s)
+        self.clock = start_s + engine.step_s
+        if held:
+            engine.hold(1, self.clock)
+            return
+        value = self.value(x)
+        if engine.settled:
+            s, _ = engine.surprise(value, engine.expect(start_s))
+            self.calibrate(s)
+        block = engine.mean_block
+        engine.step(value, start_s)
+        self.seen_s += engine.step_s
+        if engine.mean_block != block:
+            self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+
+    def quiet(self, steps: int, *, start_s: int) -> None:
+        engine = self.engine
+        gap = (start_s - self.clock) // engine.step_s if self.clock else 0
+        if gap > 0:
+            engine.hold(gap, start_s)
+        at = start_s
+        while steps > 0:
+            now = min(steps, engine.steps_left(at))
+            block = engine.mean_block
+            mean = engine.expect(at)
+            left = now
+            # The surprise falls from step to step of an empty stretch: look until it is calm.
+            while left > 0:
+                s = engine.surprise(0.0, mean)[0] if engine.settled else 0.0
+                if s <= self.tail.low * 0.9:
+                    self.tail.learn_calm(left)
+                    engine.empty(left, at)
+                    at += left * engine.step_s
+                    left = 0
+                else:
+                    self.calibrate(s)
+                    engine.empty(1, at)
+                    at += engine.step_s
+                    left -= 1
+            steps -= now
+            self.seen_s += now * engine.step_s
+            if engine.mean_block != block:
+                self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.clock = at
+
+    def state(self) -> list[float]:
+        return [
+            float(self.clock), self.seen_s, self.upper_z, *self.tail.state(), *self.engine.state()
+        ]  # fmt: skip
+
+    def load(self, state: list[float]) -> None:
+        self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
+        self.tail.load(state[3:8])
+        self.engine.load(state[8:])

@@ -1,0 +1,75 @@
+"""What every detector of the bank shares: River's shape, the clock, warm-up and flat state."""
+
+import abc
+from typing import Any, ClassVar
+
+from river import base
+
+from detectors.anomaly.config import BankConfig
+from detectors.anomaly.features import Features, from_dict
+from detectors.anomaly.reading import Reading
+from detectors.anomaly.tail import Tail
+
+CRISIS_SCORE = 4.0
+"""From this score on a step teaches the tail little: a crisis must not become the new normal."""
+CRISIS_WEIGHT = 0.1
+UPPER_SCORE = 3.0
+"""`Reading.upper` is the value at this score: once in a thousand steps."""
+
+
+class Detector(base.AnomalyDetector, abc.ABC):
+    """A signal of one series: `score_one` reads, `learn_one` learns, in that order.
+
+    River's `score_one(x)` and `learn_one(x)` take a dictionary of the fields of `Features` and,
+    optionally, `start_s` (epoch seconds of the step's start; by default the step after the last
+    one learned). The bank calls `read` and `learn`, which take the same as arguments.
+    """
+
+    signal: ClassVar[str]
+
+    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+        self.config = config
+        self.clock = 0
+        self.seen_s = 0.0
+        self.tail = Tail(looks=1.0)
+
+    # River's side.
+
+    def score_one(self, x: dict[Any, Any]) -> float:
+        """-log10 P of what `x` holds under the series' own history; 0.0 while warming up."""
+        return self.read(from_dict(x), start_s=int(x.get("start_s", self.clock))).score or 0.0
+
+    def learn_one(self, x: dict[Any, Any]) -> None:
+        """Learn one step."""
+        self.learn(from_dict(x), start_s=int(x.get("start_s", self.clock)))
+
+    # The bank's side.
+
+    @abc.abstractmethod
+    def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:
+        """Score without learning; `elapsed_ratio` < 1 is a step that is still filling."""
+
+    @abc.abstractmethod
+    def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
+        """Learn a closed step. `held`: time passes, nothing is learned of it."""
+
+    @abc.abstractmethod
+    def quiet(self, steps: int, *, start_s: int) -> None:
+        """Learn `steps` empty steps."""
+
+    @abc.abstractmethod
+    def state(self) -> list[float]:
+        """All that was learned, as numbers in a fixed order."""
+
+    @abc.abstractmethod
+    def load(self, state: list[float]) -> None:
+        """Take the numbers that `state` gave."""
+
+    @property
+    def warming(self) -> bool:
+        return self.seen_s < self.config.warm_up_s
+
+    def calibrate(self, s: float) -> None:
+        """Teach the tail one step's surprise."""
+        weight = CRISIS_WEIGHT if self.tail.score(s) >= CRISIS_SCORE else 1.0
+        self.tail.learn(s, weight)

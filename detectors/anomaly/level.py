@@ -1,0 +1,138 @@
+"""What the next step is expected to hold: a slow base x the hour's rhythm x what carries over."""
+
+import math
+
+HOURS = 24
+CAP = 4.0
+"""A block's ratio to its expectation counts as at most this where carry-over is learned."""
+
+
+class Level:
+    """Expected count per step, learned from blocks of steps; constant memory.
+
+    expected = base * rhythm(hour) * (1 - rho + rho * carried)
+
+    * base: exponentially faded mean (a plain mean until there is enough history).
+    * rhythm: 24 factors, each shrunk to 1 by a prior of `rhythm_prior_days` days and ten mentions,
+      so that it is harmless before it is known. Linear between the middles of hours.
+    * carried: the recent ratio to base * rhythm; rho, how much of it persists, is a faded
+      regression through the origin, so a noisy (small) series learns rho near 0 by itself.
+
+    Parameters
+    ----------
+    step_s, block_s
+        Seconds a step and a block.
+    base_days, rhythm_days
+        Memory of the base and of each hour's factor.
+    carry_s
+        Time constant of what carries over; 0 turns it off.
+    """
+
+    __slots__ = (
+        "base_fade", "base_n", "base_x", "bins_n", "bins_x", "carry_fade", "carry_n", "carry_x",
+        "cov", "hour_fade", "per_hour", "rho_fade", "rhythm_prior", "var",
+    )  # fmt: skip
+
+    RHO_PRIOR = 0.5
+    RHO_WEIGHT = 0.5
+    CARRY_PRIOR = 2.0
+    """Mentions that pull the carried ratio to 1."""
+    RHYTHM_MENTIONS = 10.0
+    """Mentions that pull each hour's factor to 1."""
+
+    def __init__(
+        self,
+        step_s: int,
+        block_s: int,
+        base_days: float,
+        rhythm_days: float,
+        rhythm_prior_days: float,
+        carry_s: float,
+        prior_rate: float,
+    ) -> None:
+        self.per_hour = max(3600.0 / step_s, 1e-9)
+        self.base_fade = math.exp(-block_s / (86_400.0 * base_days))
+        self.hour_fade = block_s / (3600.0 * rhythm_days)
+        self.carry_fade = math.exp(-block_s / carry_s) if carry_s > 0 else 0.0
+        self.rho_fade = self.base_fade
+        self.rhythm_prior = rhythm_prior_days
+        self.base_n = max(1800.0 / step_s, 0.25)
+        self.base_x = prior_rate * self.base_n
+        self.bins_x = [0.0] * HOURS
+        self.bins_n = [0.0] * HOURS
+        self.carry_x = 0.0
+        self.carry_n = 0.0
+        self.cov = 0.0
+        self.var = 0.0
+
+    def factor(self, hour: int) -> float:
+        prior = self.rhythm_prior * self.per_hour * self.base_x / self.base_n + self.RHYTHM_MENTIONS
+        return (self.bins_x[hour] + prior) / (self.bins_n[hour] + prior)
+
+    def rhythm(self, t_s: float) -> float:
+        """Factor of the time of day (UTC), linear between the middles of the hours."""
+        at = t_s / 3600.0 - 0.5
+        hour = math.floor(at)
+        share = at - hour
+        first = hour % HOURS
+        return (1.0 - share) * self.factor(first) + share * self.factor((first + 1) % HOURS)
+
+    def persistence(self) -> float:
+        """Rho, 0..1."""
+        if self.carry_fade == 0.0:
+            return 0.0
+        rho = (self.cov + self.RHO_PRIOR * self.RHO_WEIGHT) / (self.var + self.RHO_WEIGHT)
+        return min(max(rho, 0.0), 1.0)
+
+    def carried(self) -> float:
+        return (self.carry_x + self.CARRY_PRIOR) / (self.carry_n + self.CARRY_PRIOR)
+
+    def expect(self, t_s: float) -> float:
+        """Mean of one step at time `t_s`."""
+        rho = self.persistence()
+        return self.base_x / self.base_n * self.rhythm(t_s) * (1.0 - rho + rho * self.carried())
+
+    def learn(self, x: float, steps: float, t_s: float, block_share: float) -> None:
+        """Learn that `steps` steps around `t_s` held `x` (already capped) mentions in total.
+
+        `block_share`: which part of the block was seen, 0..1; the rest was held.
+        """
+        if steps <= 0.0:
+            return
+        base = self.base_x / self.base_n
+        rhythm = self.rhythm(t_s)
+        usual = base * rhythm * steps
+        if self.carry_fade > 0.0:
+            q = min(self.carried() - 1.0, CAP)
+            d = min(x / max(usual, 1e-9) - 1.0, CAP)
+            weight = block_share * usual / (usual + 2.0)
+            self.cov = self.rho_fade * self.cov + weight * d * q
+            self.var = self.rho_fade * self.var + weight * q * q
+            self.carry_x = self.carry_fade * self.carry_x + x
+            self.carry_n = self.carry_fade * self.carry_n + usual
+        hour = int(t_s // 3600) % HOURS
+        fade = math.exp(-self.hour_fade * block_share)
+        self.bins_x[hour] = fade * self.bins_x[hour] + x
+        self.bins_n[hour] = fade * self.bins_n[hour] + base * steps
+        self.base_x = self.base_fade * self.base_x + x
+        self.base_n = self.base_fade * self.base_n + rhythm * steps
+
+    def pass_time(self, blocks: float) -> None:
+        """Blocks that nothing is known of: what carried over fades, the rest stays."""
+        if self.carry_fade > 0.0:
+            fade = self.carry_fade**blocks
+            self.carry_x *= fade
+            self.carry_n *= fade
+
+    def state(self) -> list[float]:
+        return [
+            self.base_x, self.base_n, self.carry_x, self.carry_n, self.cov, self.var,
+            *self.bins_x, *self.bins_n,
+        ]  # fmt: skip
+
+    def load(self, state: list[float]) -> None:
+        self.base_x, self.base_n, self.carry_x, self.carry_n, self.cov, self.var = state[:6]
+        self.bins_x = list(state[6 : 6 + HOURS])
+        self.bins_n = list(state[6 + HOURS : 6 + 2 * HOURS])
+
+    SIZE = 6 + 2 * HOURS

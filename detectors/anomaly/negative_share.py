@@ -1,0 +1,201 @@
+"""Signal "negative_share": is the mood worse, whatever the volume?"""
+
+import math
+
+from detectors.anomaly.config import BankConfig
+from detectors.anomaly.counts import LOOKS_PER_SCALE
+from detectors.anomaly.detector import UPPER_SCORE, Detector
+from detectors.anomaly.features import Features
+from detectors.anomaly.reading import Reading
+from detectors.anomaly.surprise import beta_z, neg_log_tail, tail_z
+from detectors.anomaly.tail import Tail
+from detectors.anomaly.windows import Z_CAP_SQUARED
+
+SHARE_PRIOR = 0.3
+SHARE_PRIOR_MENTIONS = 20.0
+"""Before anything is known: 30 % negative, worth twenty mentions."""
+RESTLESS_PRIOR = 0.02
+"""Extra variance of a share between windows, as a correlation between its mentions."""
+LEVEL_CAP = 3.0
+"""A block teaches the usual share at most so many standard deviations."""
+
+
+class NegativeShare(Detector):
+    """-log10 P(so much negative mass or more among so many mentions) under the usual share.
+
+    Over each window the negative mass is beta-binomial around the expected share; its correlation
+    is learned per window as the dispersion of a count is. A quiet minute says nothing of the mood,
+    so the windows start at five minutes and the tail is taught only by steps with mentions.
+
+    Examples
+    --------
+    >>> share = NegativeShare()
+    >>> for i in range(2 * 1440):
+    ...     share.learn_one({"mentions": 10, "negative": 2.0 + i % 3})
+    >>> share.score_one({"mentions": 10, "negative": 3.0}) < 1.5
+    True
+    >>> for i in range(10):
+    ...     share.learn_one({"mentions": 10, "negative": 7.0})
+    >>> share.score_one({"mentions": 10, "negative": 7.0}) > 3.0
+    True
+    """
+
+    signal = "negative_share"
+
+    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+        super().__init__(config)
+        step = config.step_s
+        lengths = tuple(w / step for w in config.scales_s if w > step) or (1.0,)
+        self.lengths = lengths
+        self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
+        n = len(lengths)
+        self.mentions = [0.0] * n
+        self.negative = [0.0] * n
+        self.usual = [0.0] * n
+        self.corr_e = [0.0] * n
+        self.corr_w = [0.0] * n
+        self.corr = [RESTLESS_PRIOR] * n
+        self.block_s = max(config.block_s, step)
+        self.fade = math.exp(-self.block_s / (86_400.0 * config.base_days))
+        self.level_x = SHARE_PRIOR * SHARE_PRIOR_MENTIONS
+        self.level_n = SHARE_PRIOR_MENTIONS
+        self.share = SHARE_PRIOR
+        self.block_x = 0.0
+        self.block_n = 0.0
+        self.block = -1
+        self.tail = Tail(looks=max(1.0, LOOKS_PER_SCALE * n))
+        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+
+    def _surprise(self, n: float, x: float, share: float) -> tuple[float, int]:
+        best, where = 0.0, 0
+        for i, keep in enumerate(self.keep):
+            c = 1.0 + keep
+            total = c * (keep * self.mentions[i] + n)
+            mass = c * (keep * self.negative[i] + x)
+            usual = c * (keep * self.usual[i] + n * share)
+            if mass > usual > 0.0:
+                shrink = 1.0 / (1.0 + self.corr[i] * max(total - 1.0, 0.0))
+                a = max(mass * shrink, 1e-6)
+                b = max((total - mass) * shrink, 0.0) + 1.0
+                p = min(usual / total, 0.999)
+                z = beta_z(a, b, p / (1.0 - p))
+                if z > best:
+                    best, where = z, i
+        return neg_log_tail(best), where
+
+    def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:  # noqa: ARG002 - a share needs neither clock nor elapsed time
+        n = x.mentions
+        negative = min(x.negative, n)
+        s, where = self._surprise(n, negative, self.share)
+        warming = self.warming
+        keep = self.keep[where]
+        total = keep * self.mentions[where] + n
+        observed = (keep * self.negative[where] + negative) / total if total > 0.0 else 0.0
+        # A normal band on purpose: the reading's band is for the eye, the score is exact.
+        size = max((1.0 + keep) * total, 1.0)
+        shrink = 1.0 / (1.0 + self.corr[where] * max(size - 1.0, 0.0))
+        sd = math.sqrt(self.share * (1.0 - self.share) / max(size * shrink, 1.0))
+        return Reading(
+            self.signal,
+            observed,
+            self.share,
+            min(1.0, self.share + self.upper_z * sd),
+            None if warming else (self.tail.score(s) if n > 0.0 else 0.0),
+            warming,
+            int(self.lengths[where] * self.config.step_s),
+        )
+
+    def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
+        step = self.config.step_s
+        gap = (start_s - self.clock) // step if self.clock else 0
+        if gap > 0:
+            self._fade(gap)
+        self._enter(start_s)
+        self.clock = start_s + step
+        if held:
+            self._fade(1)
+            return
+        n = x.mentions
+        negative = min(x.negative, n)
+        if n > 0.0:
+            s, _ = self._surprise(n, negative, self.share)
+            self.calibrate(s)
+        for i, keep in enumerate(self.keep):
+            self.mentions[i] = keep * self.mentions[i] + n
+            self.negative[i] = keep * self.negative[i] + negative
+            self.usual[i] = keep * self.usual[i] + n * self.share
+        self.block_x += negative
+        self.block_n += n
+        self.seen_s += step
+
+    def quiet(self, steps: int, *, start_s: int) -> None:
+        step = self.config.step_s
+        gap = (start_s - self.clock) // step if self.clock else 0
+        self._fade(gap + steps if gap > 0 else steps)
+        self.clock = start_s + steps * step
+        self._enter(self.clock - step)
+        self.seen_s += steps * step
+
+    def _fade(self, steps: int) -> None:
+        for i, keep in enumerate(self.keep):
+            f = keep**steps
+            self.mentions[i] *= f
+            self.negative[i] *= f
+            self.usual[i] *= f
+
+    def _enter(self, start_s: int) -> None:
+        block = start_s // self.block_s
+        if block == self.block:
+            return
+        if self.block >= 0:
+            self._close()
+        self.block = block
+
+    def _close(self) -> None:
+        p, n = self.share, self.block_n
+        if n > 0.0:
+            for i, keep in enumerate(self.keep):
+                self._learn_correlation(i, 1.0 + keep)
+            variance = p * (1.0 - p) * n * (1.0 + self.corr[-1] * max(n - 1.0, 0.0))
+            most = p * n + LEVEL_CAP * math.sqrt(variance) + 1.0
+            self.level_x = self.fade * self.level_x + min(self.block_x, most)
+            self.level_n = self.fade * self.level_n + n
+            ask = SHARE_PRIOR_MENTIONS
+            share = (self.level_x + SHARE_PRIOR * ask) / (self.level_n + ask)
+            self.share = min(max(share, 0.005), 0.995)
+        self.block_x = 0.0
+        self.block_n = 0.0
+        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+
+    def _learn_correlation(self, i: int, c: float) -> None:
+        n = c * self.mentions[i]
+        if n <= 1.0:
+            return
+        p = min(max(self.usual[i] * c / n, 0.005), 0.995)
+        unit = p * (1.0 - p)
+        d = (c * self.negative[i] - p * n) ** 2 / (unit * n)  # 1 if binomial
+        d = min(d, Z_CAP_SQUARED * (1.0 + self.corr[i] * (n - 1.0)))
+        w = (n - 1.0) ** 2 / (n + 20.0) ** 2
+        e = (d - 1.0) / (n - 1.0)
+        self.corr_e[i] = self.fade * self.corr_e[i] + w * e
+        self.corr_w[i] = self.fade * self.corr_w[i] + w
+        ask = self.config.restless_blocks
+        rho = (self.corr_e[i] + RESTLESS_PRIOR * ask) / (self.corr_w[i] + ask)
+        self.corr[i] = min(max(rho, 1e-4), 0.9)
+
+    def state(self) -> list[float]:
+        return [
+            float(self.clock), self.seen_s, self.upper_z, *self.tail.state(),
+            self.level_x, self.level_n, self.share, self.block_x, self.block_n, float(self.block),
+            *self.mentions, *self.negative, *self.usual, *self.corr_e, *self.corr_w, *self.corr,
+        ]  # fmt: skip
+
+    def load(self, state: list[float]) -> None:
+        self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
+        self.tail.load(state[3:8])
+        self.level_x, self.level_n, self.share, self.block_x, self.block_n = state[8:13]
+        self.block = int(state[13])
+        n = len(self.keep)
+        at = 14
+        parts = [list(state[at + k * n : at + (k + 1) * n]) for k in range(6)]
+        self.mentions, self.negative, self.usual, self.corr_e, self.corr_w, self.corr = parts

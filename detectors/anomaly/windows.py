@@ -1,0 +1,132 @@
+"""Sums over several time scales at once, each against the sum of what was expected of it."""
+
+import math
+
+Z_CAP_SQUARED = 12.0
+"""A block's squared deviation teaches the dispersion at most this many variances."""
+
+
+class Windows:
+    """Faded sums of observed and expected counts over several scales, and their dispersion.
+
+    A faded sum with factor l has the mean and variance of a sum over (1 + l) / (1 - l) steps once
+    it is multiplied by 1 + l; so l = (W - 1) / (W + 1) stands for a window of W steps, at the cost
+    of two numbers. The expected sum fades alike and was written down when each step was still in
+    the future, so a ramp does not raise its own bar.
+
+    The dispersion a of a scale (variance = mean + a mean^2) is a faded method-of-moments estimate
+    with a prior; deviations are capped, so that a past crisis teaches little.
+    """
+
+    __slots__ = (
+        "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed", "prior",
+        "prior_weight", "usual",
+    )  # fmt: skip
+
+    def __init__(
+        self, lengths: tuple[float, ...], prior: float, prior_weight: float, fade: float
+    ) -> None:
+        self.lengths = lengths
+        self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
+        self.prior = prior
+        self.prior_weight = prior_weight
+        self.fade = fade
+        n = len(lengths)
+        self.observed = [0.0] * n
+        self.usual = [0.0] * n
+        self.disp_e = [0.0] * n
+        self.disp_w = [0.0] * n
+        self.dispersion = [prior] * n
+        self.ninth = [prior / 9.0] * n
+
+    def best(self, x: float, mean: float) -> tuple[float, int]:
+        """Largest z over the scales if the current step holds `x` where `mean` was expected."""
+        best, where = 0.0, 0
+        i = 0
+        for keep, s, e, v in zip(self.keep, self.observed, self.usual, self.ninth, strict=True):
+            c = 1.0 + keep
+            t = c * (keep * s + x)
+            m = c * (keep * e + mean)
+            if t > m:
+                # surprise.count_z, inlined: this is the hottest line of the product.
+                g = (t / m) ** 0.3333333333333333
+                u = 1.0 / (9.0 * t)
+                z = ((1.0 - u) * g - 1.0 + v) / math.sqrt(u * g * g + v)
+                if z > best:
+                    best, where = z, i
+            i += 1
+        return best, where
+
+    def reach(self, z: float, mean: float) -> float:
+        """Return the smallest value of the current step at which some scale reaches `z`.
+
+        Cornish-Fisher to the second order (Cornish and Fisher, 1938): within 0.3 of the score.
+        """
+        least = math.inf
+        for i, keep in enumerate(self.keep):
+            c = 1.0 + keep
+            m = c * (keep * self.usual[i] + mean)
+            d = self.dispersion[i]
+            top = m + z * math.sqrt(m + d * m * m) + (z * z - 1.0) / 6.0 * (1.0 + 2.0 * d * m)
+            least = min(least, top / c - keep * self.observed[i])
+        return max(least, 0.0)
+
+    def push(self, x: float, mean: float) -> None:
+        for i, keep in enumerate(self.keep):
+            self.observed[i] = keep * self.observed[i] + x
+            self.usual[i] = keep * self.usual[i] + mean
+
+    def push_empty(self, steps: int, mean: float) -> None:
+        """`steps` empty steps of the same expectation."""
+        for i, keep in enumerate(self.keep):
+            f = keep**steps
+            self.observed[i] *= f
+            self.usual[i] = f * self.usual[i] + mean * (1.0 - f) / (1.0 - keep)
+
+    def pass_time(self, steps: float) -> None:
+        """Steps that nothing is known of."""
+        for i, keep in enumerate(self.keep):
+            f = keep**steps
+            self.observed[i] *= f
+            self.usual[i] *= f
+
+    def settle(self) -> None:
+        """Take what was observed for what was expected: the level is still being found."""
+        self.usual = list(self.observed)
+
+    def learn_dispersion(self) -> None:
+        """Compare observed and expected sums as they stand; called once a block."""
+        for i, keep in enumerate(self.keep):
+            c = 1.0 + keep
+            m = c * self.usual[i]
+            if m <= 0.0:
+                continue
+            q = c * self.observed[i] / m - 1.0
+            cap = Z_CAP_SQUARED * (self.dispersion[i] + 1.0 / m)
+            e = min(q * q, cap) - 1.0 / m
+            # Small means say little of dispersion: weight by information, at most 1.
+            w = m / (1.0 + m)
+            w *= w
+            self.disp_e[i] = self.fade * self.disp_e[i] + w * e
+            self.disp_w[i] = self.fade * self.disp_w[i] + w
+            d = (self.disp_e[i] + self.prior * self.prior_weight) / (
+                self.disp_w[i] + self.prior_weight
+            )
+            self.dispersion[i] = max(d, 1e-4)
+            self.ninth[i] = self.dispersion[i] / 9.0
+
+    def state(self) -> list[float]:
+        return [*self.observed, *self.usual, *self.disp_e, *self.disp_w, *self.dispersion]
+
+    def load(self, state: list[float]) -> None:
+        n = len(self.lengths)
+        self.observed = list(state[:n])
+        self.usual = list(state[n : 2 * n])
+        self.disp_e = list(state[2 * n : 3 * n])
+        self.disp_w = list(state[3 * n : 4 * n])
+        self.dispersion = list(state[4 * n : 5 * n])
+        self.ninth = [d / 9.0 for d in self.dispersion]
+
+    @property
+    def size(self) -> int:
+        return 5 * len(self.lengths)
