@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from detectors.anomaly.bank import BankConfig
-
 from detectors.incidents.severity import SeverityConfig
 
 

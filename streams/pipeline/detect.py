@@ -1,7 +1,6 @@
 """One minute of a brand: counts in, readings and a detection out; then it is learned."""
 
 from detectors.anomaly.bank import Features
-
 from detectors.incidents.detection import Detection
 from streams.pipeline.minutes import MINUTE_S, OpenMinute
 from streams.pipeline.state import BrandState

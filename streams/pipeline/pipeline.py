@@ -9,7 +9,6 @@ The worker, the backtest and the tests call the same two functions: `apply` for 
 from datetime import datetime
 
 from detectors.incidents.evidence import Observation
-
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin, decode, letter

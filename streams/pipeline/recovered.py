@@ -10,7 +10,6 @@ behind it and written it again.)
 from collections.abc import Mapping
 
 from detectors.anomaly.bank import BankConfig
-
 from streams.pipeline.state import HOT, MARKS, TOKEN_BYTES, PartitionState, applied_of
 from streams.records import Run
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from os import urandom
 
 import msgspec
+
 from detectors.anomaly.bank import Bank, BankConfig
 from detectors.incidents.evidence import Evidence
-
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Horizon
 from streams.pipeline.minutes import OpenMinute

@@ -29,7 +29,6 @@ def pipeline_config(settings: RootSettings) -> PipelineConfig:
 async def serve(settings: RootSettings, log_: Log) -> None:
     """Work the stream until cancelled. Entry point `worker` of `siaga.services`."""
     from detectors.language.understanding import Language
-
     from streams.worker.app import run
     from streams.worker.core import Core
     from streams.worker.view import StateView, exporter
