@@ -2,9 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGES := streams detectors connectors response grafana
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready ## make .venv with everything that the other targets need
 
 $(VENV)/.ready: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -12,9 +17,35 @@ $(VENV)/.ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@
 
-.PHONY: services services-stop
+.PHONY: demo
+demo: setup ## from a mention to an alert on this machine alone; ARGS="--headless ...", DATA=FILE.csv
+	@$(BIN)/siaga demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+.PHONY: test
+test: setup ## every test that this machine can run
+	@$(BIN)/python -m pytest --doctest-modules $(PACKAGES) tests
+
+.PHONY: check
+check: setup ## what CI runs: format, lint, types, contracts, tests, wheel
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+	@$(BIN)/python deploy/local/wheel_check.py
+
+.PHONY: fmt
+fmt: setup ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: services
 services: ## real Kafka, Prometheus and Grafana on loopback; harmless when run twice
 	@$(PYTHON) deploy/local/services.py start
 
-services-stop:
+.PHONY: services-stop
+services-stop: ## stop them by their id
 	@$(PYTHON) deploy/local/services.py stop
+
+bench-%: setup ## side by side against references; rows in build/bench/NAME.json
+	@$(BIN)/python tests/bench/bench_$*.py $(ARGS)
