@@ -280,12 +280,12 @@ class Runner:
         moved = page.watermark
         if moved is None and page.clock is not None:
             moved = page.clock - lateness
-        if moved is None and not page.more:
+        if moved is None and not (page.more or page.ended):
             # A live source has shown all that it had when it was asked.
             moved = asked_at - lateness
         if moved is not None:
             self._watermark = max(moved, self._watermark or moved)
-        self._clock = page.clock
+        self._clock = page.clock or (self._clock if page.ended else None)
         if self._watermark is not None:
             lag = (page.clock or self._now()) - self._watermark
             metrics.LAG.labels(self.name).set(max(lag.total_seconds(), 0.0))

@@ -1,0 +1,342 @@
+"""`file`: CSV and JSON lines from disk: backfill, replay at any speed, or follow as it grows.
+
+What it sees: the rows of one file. Files need not be sorted: one whose rows go back in time by
+more than `lateness_s` is read in the order of time (by an index in memory). gzip is read as it
+is, zstd with the extra `kafka-zstd`.
+"""
+
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+import msgspec
+from pydantic import AwareDatetime, Field, field_validator
+
+from connectors.contract import BadItem, Context, Fatal, Item, Page, SourceSettings
+from connectors.sources.tabular import mapping
+from connectors.sources.tabular.mapping import Broken, Columns
+from connectors.sources.tabular.opening import Format, Table, open_table
+from connectors.sources.tabular.rows import Row
+from connectors.sources.tabular.times import parser
+from streams.settings import Name
+
+logger = logging.getLogger(__name__)
+
+
+class FileSettings(SourceSettings):
+    """`type = "file"`."""
+
+    type: Literal["file"] = "file"
+    run: Name = "replay"
+    path: Path
+    format: Format = "auto"
+    columns: dict[mapping.Field, str] = Field(default_factory=dict)
+    """Column (or dotted JSON path) by field: id, time, text, author, brand, channel, url, ..."""
+    brand: Name | None = None
+    """All rows are about this brand; no matching then."""
+    channels: tuple[Name, ...] = ()
+    """The closed set of values of the channel column; others count as the source's own."""
+    time_format: str = "auto"
+    """auto (ISO 8601, epoch), epoch, or a strptime format."""
+    time_zone: str | None = None
+    """Zone of times that name none; without it they become dead letters."""
+    encoding: str = "utf-8"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    order: Literal["auto", "as_is", "time"] = "auto"
+    """time: read by time, whatever the order of rows; auto: only if the file needs it."""
+    follow: bool = False
+    """Wait for more at the end, like `tail -f`; use `run = "live"` then."""
+    speed: float = Field(default=0.0, ge=0)
+    """1 plays as it happened, 60 a minute in a second; 0 as fast as possible."""
+    fast_until: AwareDatetime | None = None
+    """As fast as possible until this time of the file, `speed` from there."""
+    poll_s: float = Field(default=0.25, ge=0.05, le=86_400)
+    lateness_s: float = Field(default=0.0, ge=0, le=86_400)
+    page_items: int = Field(default=1000, ge=1, le=10_000)
+    page_minutes: float = Field(default=30.0, gt=0)
+    """A page spans no more of the file's time, so that minutes close in order."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _ascii_based(cls, value: str) -> str:
+        try:
+            plain = "a,\n".encode(value) == b"a,\n"
+        except LookupError as e:
+            raise ValueError(f"unknown encoding {value!r}; try utf-8 or cp1252") from e
+        if not plain:
+            raise ValueError(f"{value} does not hold ASCII as it is: save the file as UTF-8")
+        return value
+
+
+class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where to read on."""
+
+    fingerprint: str
+    offset: int = 0
+    line: int = 2
+    index: int | None = None
+    """In the order of time: how many rows were read."""
+
+
+class _Spot(NamedTuple):
+    """A row of a file that is read in the order of time."""
+
+    time_s: float
+    offset: int
+    line: int
+
+
+class FileConnector:
+    """Reads a file page by page; the cursor is an offset (or an index, in the order of time)."""
+
+    Settings: ClassVar[type[SourceSettings]] = FileSettings
+
+    def __init__(self, settings: FileSettings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._parse = parser(settings.time_format, settings.time_zone)
+        self._channels = frozenset(settings.channels)
+        self._table: Table | None = None
+        self._columns: Columns | None = None
+        self._spots: list[_Spot] | None = None
+        self._cursor: Cursor | None = None
+        self._held: tuple[Row, Item | BadItem] | None = None
+        self._anchor: tuple[datetime, datetime] | None = None
+        self._seen: datetime | None = None
+
+    async def fetch(self, cursor: str | None) -> Page:
+        """Return the rows that are due."""
+        wanted = _decode(cursor)
+        if self._table is None or wanted != self._cursor:
+            self._open(wanted)
+        if self._table is None:
+            return self._at_end(cursor)
+        return self._page(cursor)
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._table is not None:
+            self._table.file.close()
+            self._table = None
+
+    def _open(self, wanted: Cursor | None) -> None:
+        settings = self._settings
+        self._held = self._anchor = self._seen = None
+        table = self._opened()
+        if table is not None and wanted is not None and not self._fits(table, wanted):
+            logger.warning(
+                "source %s: %s is another file than before; reading it from its start",
+                self._context.name,
+                settings.path,
+            )
+            wanted = None
+        if table is None:
+            return
+        columns = Columns(settings.columns, table.rows.header)
+        if missing := columns.missing(table.rows.header):
+            nested = [m for m in missing if "." not in m]
+            if nested and table.rows.header:
+                table.file.close()
+                raise Fatal(
+                    f"{settings.path} has no {', no '.join(nested)}; it has: "
+                    f"{', '.join(table.rows.header)[:500]}. Map them: columns = {{text = '...'}}"
+                )
+        self._columns = columns
+        self._table = table
+        by_time = settings.order == "time"
+        if settings.order == "auto" and not settings.follow:
+            by_time = wanted.index is not None if wanted else self._goes_back(table)
+        if by_time:
+            self._spots = self._index()
+            wanted = wanted or Cursor(table.fingerprint, index=0)
+        table.file.close()
+        self._table = self._opened(wanted)
+        self._cursor = wanted
+
+    def _opened(self, at: Cursor | None = None) -> Table | None:
+        settings = self._settings
+        plain = at is not None and at.index is None
+        return open_table(
+            settings.path,
+            form=settings.format,
+            delimiter=settings.delimiter,
+            encoding=settings.encoding,
+            growing=settings.follow,
+            offset=at.offset if at and plain else None,
+            line=at.line if at and plain else 2,
+        )
+
+    def _fits(self, table: Table, wanted: Cursor) -> bool:
+        if wanted.fingerprint != table.fingerprint:
+            return False
+        return not table.seekable or wanted.offset <= self._settings.path.stat().st_size
+
+    def _goes_back(self, table: Table) -> bool:
+        """Whether a row is older than one before it by more than the allowed lateness."""
+        latest = float("-inf")
+        for row in _all(table):
+            item = self._item(row)
+            if isinstance(item, Item):
+                time_s = item.published_at.timestamp()
+                if time_s < latest - self._settings.lateness_s:
+                    return True
+                latest = max(latest, time_s)
+        return False
+
+    def _index(self) -> list[_Spot]:
+        table = self._opened()
+        if table is None:
+            return []
+        if not table.seekable:
+            table.file.close()
+            raise Fatal(
+                f"{self._settings.path} is compressed and not in the order of time: "
+                "unpack it, or set order = 'as_is' with a lateness_s that covers it"
+            )
+        spots: list[_Spot] = []
+        start, time_s = table.body, float("-inf")
+        for row in _all(table):
+            item = self._item(row)
+            if isinstance(item, Item):
+                time_s = item.published_at.timestamp()
+            # A broken row keeps the place of the row before it.
+            spots.append(_Spot(time_s, start, row.line))
+            start = row.end
+        table.file.close()
+        return sorted(spots)
+
+    def _page(self, cursor: str | None) -> Page:
+        settings = self._settings
+        items: list[Item | BadItem] = []
+        first: datetime | None = None
+        span = timedelta(minutes=settings.page_minutes)
+        waits = ended = False
+        while len(items) < settings.page_items:
+            try:
+                taken = self._held or self._take()
+            except (OSError, EOFError, zlib.error) as e:
+                if items:
+                    break  # what was read is published first
+                raise Fatal(
+                    f"{settings.path} is damaged behind {cursor or 'its start'}: {e}"
+                ) from e
+            if taken is None:
+                ended = True
+                break
+            row, item = taken
+            if isinstance(item, Item):
+                time = _aware(item.published_at)
+                if waits := not self._is_due(time):
+                    self._held = taken
+                    break
+                first = first or time
+                if time - first > span:
+                    self._held = taken
+                    break
+                self._seen = max(time, self._seen or time)
+            self._held = None
+            items.append(item)
+            self._move(row)
+        if items:
+            cursor = msgspec.json.encode(self._cursor).decode()
+        if ended and not items:
+            return self._at_end(cursor)
+        clock = self._clock()
+        watermark = clock - timedelta(seconds=settings.lateness_s) if clock else None
+        more = not waits and not (ended and settings.follow)
+        return Page(tuple(items), cursor, more=more, watermark=watermark, clock=clock)
+
+    def _take(self) -> tuple[Row, Item | BadItem] | None:
+        assert self._table is not None  # noqa: S101  # fetch has opened it
+        if self._spots is not None:
+            index = self._cursor.index or 0 if self._cursor else 0
+            if index >= len(self._spots):
+                return None
+            _, offset, line = self._spots[index]
+            self._table.file.seek(offset)
+            self._table.rows.restart(offset, line)
+        row = self._table.rows.next()
+        return (row, self._item(row)) if row is not None else None
+
+    def _move(self, row: Row) -> None:
+        assert self._table is not None  # noqa: S101  # a row was read from it
+        if self._spots is None:
+            self._cursor = Cursor(self._table.fingerprint, row.end, row.next_line)
+        else:
+            index = (self._cursor.index or 0) if self._cursor else 0
+            self._cursor = Cursor(self._table.fingerprint, index=index + 1)
+
+    def _item(self, row: Row) -> Item | BadItem:
+        origin = f"{self._settings.path.name}:{row.line}"
+        if row.values is None or self._columns is None:
+            return BadItem("broken_row", row.problem, origin, row.raw)
+        found = self._columns.item(
+            row.values,
+            # Stable for one file; the fingerprint parts files that one source reads in turn.
+            native_id=f"row-{row.end}",
+            parse_time=self._parse,
+            brand=self._settings.brand or "",
+            channels=self._channels,
+        )
+        if isinstance(found, Broken):
+            return BadItem(found.reason, found.detail, origin, row.raw)
+        return found
+
+    def _is_due(self, time: datetime) -> bool:
+        settings = self._settings
+        if settings.speed == 0 or (settings.fast_until and time < settings.fast_until):
+            return True
+        if self._anchor is None:
+            begin = max(filter(None, (settings.fast_until, self._seen)), default=time)
+            self._anchor = (begin, self._context.now())
+        clock = self._clock()
+        return clock is None or time <= clock
+
+    def _clock(self) -> datetime | None:
+        """Return the replay's now; None for a file that is followed as it grows."""
+        if self._anchor is not None:
+            event, wall = self._anchor
+            return event + (self._context.now() - wall) * self._settings.speed
+        return None if self._settings.follow else self._seen
+
+    def _was_replaced(self, table: Table) -> bool:
+        """Whether the path leads to another file now (a rotated log), or to a shorter one."""
+        try:
+            now = self._settings.path.stat()
+        except FileNotFoundError:
+            return False  # moved away; the next one will come
+        then = os.fstat(table.file.fileno())
+        shorter = self._cursor is not None and table.seekable and now.st_size < self._cursor.offset
+        return (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino) or shorter
+
+    def _at_end(self, cursor: str | None) -> Page:
+        if self._settings.follow:
+            if self._table is not None and self._was_replaced(self._table):
+                self._table.file.close()
+                self._table, self._cursor = None, None
+                return Page((), None, more=True)
+            return Page((), cursor)
+        return Page((), cursor, ended=True, watermark=self._seen, clock=self._seen)
+
+
+def _all(table: Table) -> Iterator[Row]:
+    while (row := table.rows.next()) is not None:
+        yield row
+
+
+def _aware(time: datetime) -> datetime:
+    # A naive time becomes a dead letter at the door; here it only has to have a place.
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _decode(cursor: str | None) -> Cursor | None:
+    if cursor is None:
+        return None
+    try:
+        return msgspec.json.decode(cursor, type=Cursor)
+    except msgspec.DecodeError as e:
+        raise Fatal("the saved cursor is not of a file: siaga connector reset NAME") from e

@@ -1,0 +1,150 @@
+"""Opens a table file: compression, format, delimiter and header found out, positioned to read."""
+
+import gzip
+import hashlib
+import io
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, cast
+
+import msgspec
+
+from connectors.contract import Fatal
+from connectors.sources.tabular.rows import BOM, CsvRows, JsonRows, Lines, Rows
+
+Format = Literal["auto", "csv", "jsonl"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+HEADER_MAX_BYTES = 1 << 20
+
+
+class Table(NamedTuple):
+    """An open file."""
+
+    file: BinaryIO
+    rows: Rows
+    fingerprint: str
+    """Of the first line: another file under the same name must not be resumed in the middle."""
+    body: int
+    """Offset of the first row."""
+    seekable: bool
+
+
+def open_binary(path: Path) -> tuple[BinaryIO, bool]:
+    """Open a plain, gzip or zstd file by its first bytes; return it and whether seeking is cheap.
+
+    Raises
+    ------
+    Fatal
+        If it is not there, may not be read, or needs an extra that is not installed.
+    """
+    try:
+        file = path.open("rb")
+        magic = file.read(4)
+        file.seek(0)
+    except FileNotFoundError as e:
+        raise Fatal(f"no such file: {path}") from e
+    except OSError as e:
+        raise Fatal(f"{path} cannot be read: {e.strerror or e}") from e
+    if magic.startswith(GZIP_MAGIC):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")), False
+    if magic == ZSTD_MAGIC:
+        try:
+            import zstandard  # optional: only zstd files need it
+        except ImportError as e:
+            file.close()
+            raise Fatal(f"{path} is zstd: pip install 'siaga[kafka-zstd]', or unpack it") from e
+        reader = zstandard.ZstdDecompressor().stream_reader(file, closefd=True)
+        return cast("BinaryIO", io.BufferedReader(reader)), False
+    return file, True
+
+
+def open_table(
+    path: Path,
+    *,
+    form: Format,
+    delimiter: str | None,
+    encoding: str,
+    growing: bool,
+    offset: int | None = None,
+    line: int = 2,
+) -> Table | None:
+    """Open a table and stand before its first row, or at an offset of an earlier reading.
+
+    Returns
+    -------
+    Table or None
+        None if the file is empty so far.
+    """
+    file, seekable = open_binary(path)
+    try:
+        first = file.readline(HEADER_MAX_BYTES)
+        if not first.strip() or (growing and not first.endswith(b"\n")):
+            file.close()
+            return None
+        _refuse_utf16(path, first)
+        fingerprint = hashlib.sha256(first).hexdigest()[:16]
+        text = first.removeprefix(BOM)
+        kind = form if form != "auto" else _guess(path, text)
+        if kind == "jsonl":
+            header: list[str] = _keys(path, text)
+            body, body_line = len(first) - len(text), 1
+        else:
+            delimiter = delimiter or _delimiter(text.decode(encoding, "replace"))
+            header = _header(text, delimiter, encoding)
+            body, body_line = len(first), 2
+        at = body if offset is None else offset
+        file.seek(at)
+        lines = Lines(
+            file, offset=at, line=body_line if offset is None else line, complete_only=growing
+        )
+        rows: Rows
+        if kind == "jsonl":
+            rows = JsonRows(lines, header)
+        else:
+            rows = CsvRows(
+                lines, header, delimiter=delimiter or ",", encoding=encoding, growing=growing
+            )
+    except (OSError, EOFError) as e:
+        file.close()
+        raise Fatal(f"{path} cannot be read: {e}") from e
+    except BaseException:
+        file.close()
+        raise
+    return Table(file, rows, fingerprint, body, seekable)
+
+
+def _refuse_utf16(path: Path, first: bytes) -> None:
+    if first.startswith(UTF16_MARKS):
+        raise Fatal(f"{path} is UTF-16: save it as UTF-8")
+
+
+def _guess(path: Path, first: bytes) -> Format:
+    names = [s.lower() for s in path.suffixes]
+    if ".csv" in names or ".tsv" in names:
+        return "csv"
+    if first.lstrip().startswith(b"["):
+        raise Fatal(f"{path} is one JSON array: one object a line is needed (jq -c '.[]')")
+    return "jsonl" if first.lstrip().startswith(b"{") else "csv"
+
+
+def _keys(path: Path, first: bytes) -> list[str]:
+    try:
+        found = msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []  # the first object is broken: its row says so
+    if not isinstance(found, dict):
+        raise Fatal(f"{path}: its first line is no JSON object")
+    return [str(k) for k in found]
+
+
+def _delimiter(header: str) -> str:
+    """Return the most frequent of the usual delimiters."""
+    return max((",", ";", "\t", "|"), key=header.count)
+
+
+def _header(first: bytes, delimiter: str, encoding: str) -> list[str]:
+    lines = Lines(io.BytesIO(first), offset=0, line=1, complete_only=False)
+    wide = CsvRows(lines, (), delimiter=delimiter, encoding=encoding, growing=False)
+    return wide.header_row()
