@@ -41,8 +41,9 @@ class UnknownTopic(LookupError):
         super().__init__(f"topic {topic} does not exist; ensure() it before appending")
 
 
-MAX_RECORD_BYTES = 1 << 20
-"""Key and value of one record; a larger one is a `ValueError` in every log."""
+MAX_RECORD_BYTES = 1_000_000
+"""Key and value of one record; a larger one is a `ValueError` in every log (Kafka's own limit for
+a batch of records is 1 MiB with its headers)."""
 
 
 class Log(Protocol):

@@ -120,7 +120,7 @@ def plain_errors(path: Path) -> Iterator[None]:
             why = "the file cannot be opened; check that its folder exists and is writable"
         else:
             why = f"{e} ({name})"
-        raise Unavailable(f"the log {path} cannot be used now: {why}") from e
+        raise Unavailable(f"{path}: {why}") from e
 
 
 class Store:

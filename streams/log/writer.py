@@ -7,7 +7,6 @@ holds a prefix of what was submitted. Hence no state outlives the outputs that i
 
 import asyncio
 import contextlib
-import logging
 import queue
 import threading
 import time
@@ -15,10 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from streams.log.outage import Outage
 from streams.log.port import Unavailable
 from streams.log.store import Commit, Row, Store
-
-_log = logging.getLogger(__name__)
 
 GROUP_ROWS = 5_000
 GROUP_BYTES = 8 << 20
@@ -101,7 +99,7 @@ class Writer:
         self._closing = threading.Event()
         self._submitted = 0
         self._done = 0
-        self._outage = False
+        self._outage = Outage(f"the log {path}")
         self._thread = threading.Thread(target=self._run, name="siaga-log-writer", daemon=True)
         self._thread.start()
 
@@ -184,17 +182,13 @@ class Writer:
                 [row for w in group for row in w.rows], [c for w in group for c in w.commits]
             )
         except Unavailable as e:
-            if not self._outage:
-                _log.error("%s. The service waits and goes on by itself.", e)
-                self._outage = True
+            self._outage.begin(e)
             self._settle([(w, e) for w in group if not w.patient])
             return [w for w in group if w.patient]
         except Exception as e:  # noqa: BLE001 - whatever it is belongs to those who wait for it
             self._settle([(w, e) for w in group])
             return []
-        if self._outage:
-            _log.warning("the log %s can be written again", self.store.path)
-            self._outage = False
+        self._outage.end()
         results: list[tuple[Write, list[int] | Exception]] = []
         at = 0
         for w in group:

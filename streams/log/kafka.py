@@ -1,0 +1,386 @@
+"""The log on Kafka: the only module that imports kafka-python.
+
+kafka-python blocks, so each client lives in a thread: one for the producer's calls, one for
+questions about topics, one for each reader. Readers name their partitions and join no group.
+Clients reconnect by themselves; an outage is told once (see outage.py), not by kafka-python's own
+line for each attempt.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
+
+from streams.log.outage import Outage
+from streams.log.port import MAX_RECORD_BYTES, Entry, LogRecord, Position, Unavailable, UnknownTopic
+from streams.security import kafka_options
+from streams.service import CannotStart
+from streams.settings import LogSettings
+from streams.topics import TopicSpec
+
+T = TypeVar("T")
+
+DELIVERY_TIMEOUT_MS = 120_000
+"""How long an append waits through an outage before it is `Unavailable`."""
+
+LATE_SECONDS = 5.0
+"""An append that waits longer for its acknowledgement is told as an outage."""
+
+REQUEST_TIMEOUT_MS = 15_000
+STALLED_SECONDS = 30.0
+"""A bounded read without progress for so long is `Unavailable`."""
+
+POLL_MS = 500
+CHUNK_RECORDS = 1_000
+MAX_MESSAGE_BYTES = 1 << 20
+
+SEGMENT_BYTES = 128 << 20
+COMPACTED_SEGMENT_BYTES = 16 << 20
+COMPACTED_SEGMENT_MS = 3_600_000
+MAX_COMPACTION_LAG_MS = 3_600_000
+"""Only closed segments are compacted: small ones, or a quiet topic never is."""
+
+# Reconnecting every second or two is what "goes on by itself" means to a person who waits.
+_RECONNECT = {"reconnect_backoff_ms": 200, "reconnect_backoff_max_ms": 2_000}
+
+_AUTHENTICATION = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
+    kafka_errors.IllegalSaslStateError,
+)
+
+
+class KafkaLog:
+    """The log port over Kafka. Connects at the first call, not at construction."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._settings = settings
+        self._prefix = settings.prefix
+        self._options = {
+            "bootstrap_servers": list(settings.bootstrap),
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+            **_RECONNECT,
+            **kafka_options(settings),
+        }
+        self._outage = Outage(f"Kafka at {', '.join(settings.bootstrap)}")
+        self._sending = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-send")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-ask")
+        self._producer: Any = None
+        self._asker: Any = None
+        self._known: set[str] = set()
+        self._closed = False
+        _quieten()
+
+    # -- the port
+
+    async def ensure(self, specs: Sequence[TopicSpec]) -> None:
+        """Create the topics that are missing, with settings of our own."""
+        await self._in(self._asking, lambda: self._ensure(specs))
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Append in order; returns when all in-sync replicas have all of them."""
+        for entry in entries:
+            size = len(entry.key or b"") + len(entry.value or b"")
+            if size > MAX_RECORD_BYTES:
+                raise ValueError(
+                    f"a record of {size} bytes for {entry.topic} is over the "
+                    f"{MAX_RECORD_BYTES} bytes that a record may have"
+                )
+        if not entries:
+            return
+        for topic in {entry.topic for entry in entries} - self._known:
+            if not await self.ends(topic):
+                raise UnknownTopic(topic)
+            self._known.add(topic)
+        loop = asyncio.get_running_loop()
+        acknowledged: asyncio.Future[None] = loop.create_future()
+        await self._in(self._sending, lambda: self._send(entries, loop, acknowledged))
+        late = loop.call_later(
+            LATE_SECONDS, self._outage.begin, f"no acknowledgement for {LATE_SECONDS:.0f} s"
+        )
+        try:
+            await asyncio.shield(acknowledged)
+        except kafka_errors.KafkaError as e:
+            self._outage.begin(e)
+            raise _plain(e, self._settings) from e
+        finally:
+            late.cancel()
+        self._outage.end()
+
+    async def read(
+        self,
+        topic: str,
+        *,
+        start: Position | str = "earliest",
+        follow: bool = False,
+        partitions: Sequence[int] | None = None,
+    ) -> AsyncIterator[Sequence[LogRecord]]:
+        """Chunks of records; see the port."""
+        if isinstance(start, str) and start not in ("earliest", "latest"):
+            raise ValueError(f"start is 'earliest', 'latest' or offsets, not {start!r}")
+        while not (ends := await self.ends(topic)):
+            if not follow:
+                return
+            yield ()
+            await asyncio.sleep(1.0)
+        starts = await self.starts(topic)
+        chosen = sorted(ends) if partitions is None else partitions
+        if start == "latest":
+            at = {p: ends[p] for p in chosen}
+        else:
+            asked = {} if isinstance(start, str) else start
+            at = {p: min(max(asked.get(p, 0), starts[p]), ends[p]) for p in chosen}
+        thread = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-read")
+        consumer: Any = None
+        try:
+            consumer = await self._in(thread, lambda: self._reader(topic, at))
+            told = progress = time.monotonic()
+            while follow or any(at[p] < ends[p] for p in chosen):
+                chunk = await self._in(
+                    thread, lambda: self._poll(consumer, topic, at, None if follow else ends)
+                )
+                now = time.monotonic()
+                if chunk:
+                    told = progress = now
+                    self._outage.end()
+                    yield chunk
+                elif follow and now - told >= 1.0:
+                    told = now
+                    yield ()
+                elif not follow and now - progress > STALLED_SECONDS:
+                    raise Unavailable(
+                        f"{topic} could not be read on for {STALLED_SECONDS:.0f} s: "
+                        f"is Kafka at {', '.join(self._settings.bootstrap)} up?"
+                    )
+        finally:
+            if consumer is not None:
+                await asyncio.shield(
+                    asyncio.get_running_loop().run_in_executor(thread, consumer.close)
+                )
+            thread.shutdown(wait=False)
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """Offset after the last record, by partition."""
+        return await self._offsets(topic, "end_offsets")
+
+    async def starts(self, topic: str) -> dict[int, int]:
+        """Offset of the first record kept, by partition."""
+        return await self._offsets(topic, "beginning_offsets")
+
+    async def topics(self) -> list[str]:
+        """Names of all topics of this prefix, without it and without Kafka's own."""
+        cut = len(self._prefix)
+        names: set[str] = await self._in(self._asking, lambda: set(self._ask().topics()))
+        return sorted(
+            n[cut:] for n in names if n.startswith(self._prefix) and not n.startswith("__")
+        )
+
+    async def close(self) -> None:
+        """Flush and disconnect."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._close)
+
+    # -- in threads
+
+    def _ensure(self, specs: Sequence[TopicSpec]) -> None:
+        wanted = {self._prefix + spec.name: self._as_kafka(spec) for spec in specs}
+        missing = {n: w for n, w in wanted.items() if n not in self._ask().topics()}
+        if not missing:
+            return
+        admin = KafkaAdminClient(**self._options)
+        try:
+            answer = admin.create_topics(missing, raise_errors=False)
+            for topic in answer["topics"]:
+                error = kafka_errors.for_code(topic["error_code"])
+                # Another worker may have been first.
+                if error not in (kafka_errors.NoError, kafka_errors.TopicAlreadyExistsError):
+                    raise error(f"{topic['name']}: {topic['error_message']}")
+            admin.wait_for_topics(list(missing))
+        finally:
+            admin.close()
+
+    def _as_kafka(self, spec: TopicSpec) -> dict[str, Any]:
+        configs = {
+            "cleanup.policy": "compact" if spec.compacted else "delete",
+            "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
+            "retention.bytes": "-1",
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+            "segment.bytes": str(COMPACTED_SEGMENT_BYTES if spec.compacted else SEGMENT_BYTES),
+            # A write survives the loss of all replicas but this many.
+            "min.insync.replicas": str(max(1, self._settings.replication - 1)),
+        }
+        if spec.compacted:
+            configs |= {
+                "segment.ms": str(COMPACTED_SEGMENT_MS),
+                "max.compaction.lag.ms": str(MAX_COMPACTION_LAG_MS),
+            }
+        return {
+            "num_partitions": spec.partitions or self._settings.partitions,
+            "replication_factor": self._settings.replication,
+            "configs": configs,
+        }
+
+    def _send(
+        self,
+        entries: Sequence[Entry],
+        loop: asyncio.AbstractEventLoop,
+        acknowledged: asyncio.Future[None],
+    ) -> None:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **self._options,
+                acks="all",
+                enable_idempotence=True,
+                delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+                max_block_ms=DELIVERY_TIMEOUT_MS,
+                linger_ms=5,
+                batch_size=256 << 10,
+                max_request_size=MAX_MESSAGE_BYTES,
+                allow_auto_create_topics=False,
+                # The one codec that every client reads without an extra library.
+                compression_type="gzip",
+            )
+        left = len(entries)
+        failed: Exception | None = None
+        lock = threading.Lock()
+
+        def settle() -> None:
+            if acknowledged.done():
+                return
+            if failed is None:
+                acknowledged.set_result(None)
+            else:
+                acknowledged.set_exception(failed)
+
+        def one_done(error: Exception | None) -> None:
+            nonlocal left, failed
+            with lock:  # in the producer's thread, or in this one if it was done at once
+                left -= 1
+                failed = failed or error
+                last = left == 0
+            if last:
+                with contextlib.suppress(RuntimeError):  # the loop has closed
+                    loop.call_soon_threadsafe(settle)
+
+        futures = [
+            self._producer.send(
+                self._prefix + e.topic,
+                key=e.key,
+                value=e.value,
+                partition=e.partition,
+                timestamp_ms=e.timestamp_ms,
+            )
+            for e in entries
+        ]
+        for future in futures:
+            future.add_callback(lambda _: one_done(None))
+            future.add_errback(one_done)
+
+    def _reader(self, topic: str, at: Position) -> Any:
+        consumer = self._consumer(max_poll_records=CHUNK_RECORDS)
+        consumer.assign([TopicPartition(self._prefix + topic, p) for p in at])
+        for p, offset in at.items():
+            consumer.seek(TopicPartition(self._prefix + topic, p), offset)
+        return consumer
+
+    def _poll(
+        self, consumer: Any, topic: str, at: dict[int, int], ends: Position | None
+    ) -> list[LogRecord]:
+        chunk = []
+        for tp, records in consumer.poll(timeout_ms=POLL_MS).items():
+            for r in records:
+                if ends is not None and r.offset >= ends[tp.partition]:
+                    continue
+                chunk.append(LogRecord(topic, tp.partition, r.offset, r.key, r.value, r.timestamp))
+        if ends is not None:
+            # Compaction leaves holes: the position passes them, records do not.
+            for p in at:
+                tp = TopicPartition(self._prefix + topic, p)
+                at[p] = consumer.position(tp, timeout_ms=REQUEST_TIMEOUT_MS)
+                if at[p] >= ends[p]:
+                    consumer.pause(tp)
+        return chunk
+
+    def _consumer(self, **options: Any) -> Any:
+        return KafkaConsumer(
+            **self._options,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            fetch_max_bytes=8 << 20,
+            max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
+            **options,
+        )
+
+    def _ask(self) -> Any:
+        if self._asker is None:
+            self._asker = self._consumer()
+        return self._asker
+
+    async def _offsets(self, topic: str, method: str) -> dict[int, int]:
+        full = self._prefix + topic
+
+        def ask() -> dict[int, int]:
+            found = self._ask().partitions_for_topic(full)
+            if not found:
+                return {}
+            tps = [TopicPartition(full, p) for p in sorted(found)]
+            offsets = getattr(self._ask(), method)(tps, timeout_ms=REQUEST_TIMEOUT_MS)
+            return {tp.partition: offset for tp, offset in offsets.items()}
+
+        return await self._in(self._asking, ask)
+
+    def _close(self) -> None:
+        for thread in (self._sending, self._asking):
+            thread.shutdown(wait=True)
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+        if self._asker is not None:
+            self._asker.close()
+
+    async def _in(self, thread: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+        with self._plain_errors():
+            return await asyncio.get_running_loop().run_in_executor(thread, function)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except kafka_errors.KafkaError as e:
+            plain = _plain(e, self._settings)
+            if isinstance(plain, Unavailable):
+                self._outage.begin(e)
+            raise plain from e
+
+
+def _plain(error: Exception, settings: LogSettings) -> Exception:
+    """Turn a Kafka error into one of the port, as a sentence."""
+    where = ", ".join(settings.bootstrap)
+    if isinstance(error, _AUTHENTICATION):
+        return CannotStart(
+            f"Kafka at {where} refuses us ({error}); check security, sasl_mechanism, username and "
+            "password_env under [log], and the user's rights"
+        )
+    return Unavailable(
+        f"Kafka at {where} cannot be reached or does not answer ({error}); "
+        "start it, or correct bootstrap under [log]"
+    )
+
+
+def _quieten() -> None:
+    # Its reconnection lines come several a second in an outage; a person who set a level keeps it.
+    logger = logging.getLogger("kafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
