@@ -1,0 +1,199 @@
+"""What a text is made of, for the linear models: words in context, parts of words, known words.
+
+A feature is a place in a hashed table (CRC-32: the same on every machine). Kinds of keys:
+`w` word, `n` word under a negation, `c`/`k` part of a word (plain, negated), `l`/`m` class of the
+word in the lexicon (plain, negated), `a` such a class after the last "but", `d` the whole text;
+pairs of neighbouring words are hashed from the two words' own codes.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.language.tokens import BREAKS, lexicon, meaning, stems
+
+BITS: Final = 18
+SPACE: Final = 1 << BITS
+MASK: Final = SPACE - 1
+PART_VALUE: Final = 0.3
+"""Parts of words are many and overlap: each counts less than a word (measured on SmSA valid)."""
+NEGATION_REACH: Final = 3
+"""Words after a negator that it turns; a clause break ends it earlier."""
+PAIR_FACTOR: Final = 0x9E3779B1
+START: Final = crc32(b"^")
+"""Code of "no word before", at the start and after a clause break."""
+
+_PART_SIZES: Final = (3, 4, 5)
+_PARTS_MOST: Final = 24
+CLAUSE_MARKS: Final = frozenset(".,;\n")
+
+
+class Side(NamedTuple):
+    """A token's features in one state (plain or under a negation)."""
+
+    ones: tuple[int, ...]
+    """Places of value 1: words, classes, the pairs inside the token."""
+    parts: tuple[int, ...]
+    """Places of value `PART_VALUE`."""
+    tail: tuple[int, ...]
+    """Places of value 1 that count only after a "but"."""
+
+
+class Piece(NamedTuple):
+    """Everything that one raw token contributes, computed once a distinct token."""
+
+    plain: Side
+    turned: Side
+    first: int
+    """Code of the token's first word, for the pair with the word before."""
+    last: int
+    reach: int | None
+    """None lets a running negation run on; a number sets how many more tokens it turns."""
+    but: bool
+    asks: bool
+    words: tuple[str, ...]
+    """Empty for a token that carries nothing: it is skipped."""
+
+
+def place(key: str) -> int:
+    """Place of a feature in the weight table."""
+    return crc32(key.encode("utf-8", "surrogatepass")) & MASK
+
+
+def pair_place(left: int, right: int) -> int:
+    """Place of two neighbouring words, by their codes."""
+    return (left * PAIR_FACTOR + right) & MASK
+
+
+def length_place(pieces: int) -> int:
+    """Place of the text's length class (powers of two); every text has one: it is the bias."""
+    return _LENGTHS[min(pieces.bit_length(), 7)]
+
+
+_LENGTHS: Final = tuple(place(f"d length {i}") for i in range(8))
+ASKS: Final = place("d asks")
+
+
+def classes(word: str) -> tuple[str, ...]:
+    """Lexicon classes of a word or of its stem; () for an unknown word."""
+    known = lexicon()
+    for form in stems(word):
+        if form in known:
+            return known[form]
+    return ()
+
+
+def parts(word: str) -> list[str]:
+    """In-word character 3- to 5-grams with the word's ends marked."""
+    if len(word) < 4 or not word[0].isalpha():
+        return []
+    marked = f"<{word[:40]}>"
+    return [marked[i : i + size] for size in _PART_SIZES for i in range(len(marked) - size + 1)][
+        :_PARTS_MOST
+    ]
+
+
+def _side(words: tuple[str, ...], *, turned: bool) -> Side:
+    ones: list[int] = []
+    small: list[int] = []
+    tail: list[int] = []
+    before = 0
+    for word in words:
+        if word in CLAUSE_MARKS:
+            continue
+        word_kind, part_kind, class_kind = ("n ", "k ", "m ") if turned else ("w ", "c ", "l ")
+        code = _code(word)
+        if before:
+            ones.append(pair_place(before, code))
+        before = code
+        kinds = classes(word)
+        ones.append(place(word_kind + word))
+        ones.extend(place(class_kind + kind) for kind in kinds)
+        small.extend(place(part_kind + part) for part in parts(word))
+        tail.extend(place(f"a {class_kind}{kind}") for kind in kinds)
+        turned = turned or "negator" in kinds
+    return Side(tuple(ones), tuple(small), tuple(tail))
+
+
+def _code(word: str) -> int:
+    return START if word in CLAUSE_MARKS else crc32(word.encode("utf-8", "surrogatepass"))
+
+
+def piece(raw: str) -> Piece:
+    """Compile one raw token (see `tokens.split`) to its features."""
+    words = meaning(raw)
+    reach: int | None = None
+    but = False
+    for word in words:
+        kinds = classes(word)
+        if word in BREAKS:
+            reach = 0
+        elif "negator" in kinds:
+            reach = NEGATION_REACH
+        elif reach:
+            reach -= 1
+        if "but" in kinds:
+            but, reach = True, 0
+    return Piece(
+        _side(words, turned=False),
+        _side(words, turned=True),
+        _code(words[0]) if words else START,
+        _code(words[-1]) if words else START,
+        reach,
+        but,
+        words == ("?",),
+        words,
+    )
+
+
+def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places and values of a text's features: the plain statement of what the models see.
+
+    The values have unit length (each place counted as often as it occurs), so that a long
+    complaint and a short one speak with the same voice.
+
+    Returns
+    -------
+    places, values
+        Both of shape (features,); a place may occur several times.
+    """
+    ones: list[int] = []
+    small: list[int] = []
+    tail: list[int] = []
+    before = START
+    reach = 0
+    seen_but = False
+    asks = False
+    n = 0
+    for p in pieces:
+        if not p.words:
+            continue
+        n += 1
+        side = p.turned if reach else p.plain
+        ones.extend(side.ones)
+        small.extend(side.parts)
+        if p.first != START:
+            ones.append(pair_place(before, p.first))
+        before = p.last
+        if p.but:
+            seen_but = True
+            tail = []
+        if seen_but:
+            tail.extend(side.tail)
+        if p.reach is not None:
+            reach = p.reach
+        elif reach:
+            reach -= 1
+        asks = p.asks
+    ones.extend(tail)
+    if asks:
+        ones.append(ASKS)
+    ones.append(length_place(n))
+    places = np.array(ones + small, dtype=np.int64)
+    values = np.full(len(places), 1.0)
+    values[len(ones) :] = PART_VALUE
+    return places, values / math.sqrt(len(ones) + len(small) * PART_VALUE**2)

@@ -1,0 +1,57 @@
+"""Marks on a mention that change how it counts: spam, giveaways, pure reposts, security."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+FLAGS: Final = ("spam", "giveaway", "repost", "security")
+"""The closed set."""
+
+_REPOST = re.compile(r"^\s*(?:rt\s*:?\s*@\w+|via\s+@\w+|qt\s+@\w+)", re.IGNORECASE)
+_GIVEAWAY: Final = re.compile(
+    r"\bgive ?aways?\b|\bga\s+(?:alert|berhadiah)|#giveaway|\bbagi[- ]bagi\s+(?:hadiah|saldo|pulsa)"
+    r"|\b(?:follow|like|rt|retweet|mention|tag)\b.{0,60}\b(?:menang|hadiah|pemenang|win|winner|prize)\b"
+    r"|\b(?:kuis|undian|quiz)\s+berhadiah|\bchance to win\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SPAM: Final = re.compile(
+    r"\bslot\b.{0,25}\b(?:gacor|online|maxwin|deposit)|\bgacor\b|\bmaxwin\b|\bjudol\b|\btogel\b|\bbandar\s+q"
+    r"|\bpinjaman\s+(?:cepat|online|tanpa\s+jaminan)\b.{0,80}(?:wa|whatsapp|hub)|\bjasa\s+(?:followers?|like|view)"
+    r"|\bfollowers?\s+(?:murah|aktif)\b|\b(?:wa|whatsapp|hub|hubungi)\b\W{0,4}(?:\+?62|08)\d{7,}"
+    r"|\bopen\s+(?:bo|vcs)\b|\bcek\s+(?:bio|ig|profil)\b|\blink\s+(?:di|in)\s+bio\b|\bwa\.me/|\bt\.me/"
+    r"|\bfree\s+(?:followers|crypto|bitcoin)\b|\bearn\b.{0,30}\$\d+|\bjoin\s+(?:my|our)\s+(?:telegram|channel)",
+    re.IGNORECASE | re.DOTALL,
+)
+_TRIGGERS: Final = re.compile(
+    r"giveaway|give away|\bga\b|bagi|follow|like|\brt\b|retweet|\btag\b|kuis|undian|quiz|chance|slot|gacor"
+    r"|maxwin|judol|togel|bandar|pinjaman|jasa|\bwa\b|whatsapp|\bhub|open|cek|bio|wa\.me|t\.me|free|earn|join|mention"
+    r"|via|\bqt\b",
+    re.IGNORECASE,
+)
+READ_LIMIT: Final = 1_000
+
+
+def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, ...]:
+    """The flags of a mention, in the order of `FLAGS`."""
+    found: list[str] = []
+    head = text[:READ_LIMIT]
+    # One pass rules out the patterns for nearly every mention.
+    if _TRIGGERS.search(head):
+        if _SPAM.search(head):
+            found.append("spam")
+        if _GIVEAWAY.search(head):
+            found.append("giveaway")
+        if _REPOST.search(head):
+            found.append("repost")
+    if "spam" not in found and _mostly_tags(raws):
+        found.insert(0, "spam")
+    if "security" in topics:
+        found.append("security")
+    return tuple(found)
+
+
+def _mostly_tags(raws: Sequence[str]) -> bool:
+    if len(raws) < 6:
+        return False
+    tags = sum(1 for r in raws if r[0] == "#")
+    return tags >= 6 and tags * 2 > len(raws)

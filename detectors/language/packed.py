@@ -1,0 +1,43 @@
+"""Many small signed sums in one Python integer: adding two vectors is one integer addition.
+
+A mention's scores (3 sentiments, the topics) are sums over its tokens. Packing each token's
+contributions into 32-bit fields of one big integer makes a token cost one C-speed addition
+(about 40 ns for 30 fields), and integer sums are exact: their order does not matter.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Final
+
+FIELD_BITS: Final = 32
+ONE: Final = 1 << 16
+"""Fixed point: a weight w is stored as round(w * ONE); a field holds sums up to +-32,767."""
+
+_HALF: Final = 1 << (FIELD_BITS - 1)
+
+
+def pack(fields: Iterable[int]) -> int:
+    """One integer that holds the signed fields; sums of packed values pack the sums."""
+    total = 0
+    for place, value in enumerate(fields):
+        total += value << (place * FIELD_BITS)
+    return total
+
+
+@cache
+def _layout(fields: int) -> tuple[int, struct.Struct]:
+    return sum(_HALF << (i * FIELD_BITS) for i in range(fields)), struct.Struct(f"<{fields}I")
+
+
+def unpack(total: int, fields: int) -> Sequence[int]:
+    """The signed sums, field by field.
+
+    Raises
+    ------
+    OverflowError
+        If a sum left its field (a text longer than the read limit).
+    """
+    offset, layout = _layout(fields)
+    raw = (total + offset).to_bytes(layout.size, "little")
+    return [value - _HALF for value in layout.unpack(raw)]

@@ -1,0 +1,187 @@
+"""What a mention says: sentiment, topics, language and flags, in one pass over its tokens."""
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from detectors.language.flags import flags
+from detectors.language.linear import softmax
+from detectors.language.locale import language
+from detectors.language.packed import ONE
+from detectors.language.reading import read
+from detectors.language.scorer import Scorer
+from detectors.language.sentiment import SentimentClassifier
+from detectors.language.shipped import shipped
+from detectors.language.taxonomy import Taxonomy, default
+from detectors.language.tokens import split
+from detectors.language.topics import TopicClassifier, prior_log_odds
+
+Sentiment = Literal["negative", "neutral", "positive"]
+SENTIMENTS: Final[tuple[Sentiment, ...]] = ("negative", "neutral", "positive")
+
+RATING_LOG_ODDS: Final = {
+    1: (2.5, 0.0, -2.5),
+    2: (2.0, 0.0, -2.0),
+    4: (-0.8, 0.0, 0.8),
+    5: (-1.5, 0.0, 1.5),
+}
+"""What a review's stars add to the log-odds (negative, neutral, positive). People give five stars
+by habit and one star in anger, hence the asymmetry; three stars say nothing."""
+
+
+HIGHLIGHTS_MOST: Final = 5
+HIGHLIGHT_LEAST: Final = 0.05
+"""Weight difference below which a token did not decide anything."""
+
+
+class LanguageConfig(msgspec.Struct, frozen=True):
+    """How mentions are understood.
+
+    Attributes
+    ----------
+    taxonomy
+        The closed set of topics; None for the one that ships.
+    topic_threshold
+        Least probability at which a topic is named.
+    """
+
+    taxonomy: Taxonomy | None = None
+    topic_threshold: float = 0.5
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """What was understood of one mention."""
+
+    sentiment: Sentiment
+    probabilities: tuple[float, float, float]
+    """(negative, neutral, positive), summing to 1."""
+    topics: tuple[str, ...]
+    language: str
+    """"id", "en", "jv", "su", "min", or "" when the words do not tell."""
+    flags: tuple[str, ...]
+
+
+class Language:
+    """One per worker: the models, their memo and the taxonomy.
+
+    Not thread-safe: learning clears the memo that predicting fills.
+    """
+
+    def __init__(self, config: LanguageConfig = LanguageConfig()) -> None:  # noqa: B008  # frozen
+        self.config = config
+        self.taxonomy = config.taxonomy or default()
+        self.sentiment = SentimentClassifier(SENTIMENTS)
+        self.topics = TopicClassifier(config.taxonomy)
+        table, about = shipped("sentiment.bin")
+        self.sentiment.adopt(table)
+        self.version = str(about["version"])
+        self._start()
+
+    def _start(self) -> None:
+        rules = self.topics.rules
+        self._names = tuple(t.name for t in self.taxonomy.topics)
+        self._outputs = 3 + self.topics.table.outputs
+        self._scorer = Scorer(
+            (self.sentiment.table, self.topics.table), rules.points, rules.pairs, rules.fields
+        )
+        self._least_odds = math.log(self.config.topic_threshold / (1 - self.config.topic_threshold))
+        self._stale = False
+
+    def understand(
+        self, text: str, *, lang: str = "", rating: float | None = None, source: str = ""
+    ) -> Understood:
+        """Understand one text; never raises, whatever the text holds.
+
+        Parameters
+        ----------
+        text
+            Anything; the first 2,000 characters are read.
+        lang
+            The language that the source names, if it does.
+        rating
+            Stars of a review, 1..5: evidence for the sentiment.
+        source
+            Name of the source; not used yet.
+        """
+        if self._stale:
+            self._scorer.forget()
+            self._stale = False
+        raws = split(text)
+        sums, length = self._scorer.sums_of(raws)
+        scale = ONE * length
+        scores = [sums[0] / scale, sums[1] / scale, sums[2] / scale]
+        if rating is not None:
+            shift = RATING_LOG_ODDS.get(round(rating) if rating == rating else 0)
+            if shift:
+                scores = [a + b for a, b in zip(scores, shift, strict=True)]
+        negative, neutral, positive = softmax(scores)
+        if negative >= positive:
+            sentiment: Sentiment = "negative" if negative >= neutral else "neutral"
+        else:
+            sentiment = "positive" if positive >= neutral else "neutral"
+        topics = self._topics(sums, scale, sentiment)
+        return Understood(
+            sentiment,
+            (negative, neutral, positive),
+            topics,
+            language(raws, lang),
+            flags(text, raws, topics),
+        )
+
+    def _topics(self, sums: Sequence[int], scale: float, sentiment: Sentiment) -> tuple[str, ...]:
+        outputs = self._outputs
+        found = [
+            name
+            for place, name in enumerate(self._names)
+            if sums[3 + place] / scale + prior_log_odds(sums[outputs + place] / ONE)
+            >= self._least_odds
+        ]
+        if sentiment == "positive" and self.taxonomy.praise:
+            found.append(self.taxonomy.praise)
+        if not found and self.taxonomy.other:
+            found.append(self.taxonomy.other)
+        return tuple(found)
+
+    def highlights(self, text: str) -> tuple[str, ...]:
+        """Up to five tokens of the text that spoke most for its sentiment, strongest first."""
+        if self._stale:
+            self._scorer.forget()
+            self._stale = False
+        raws = split(text)
+        sums, _ = self._scorer.sums_of(raws)
+        chosen = max(range(3), key=lambda k: sums[k])
+        voices: dict[str, float] = {}
+        for raw, values in self._scorer.voices(raws):
+            rest = max(v for k, v in enumerate(values[:3]) if k != chosen)
+            voices[raw] = voices.get(raw, 0.0) + (values[chosen] - rest) / ONE
+        best = sorted(voices.items(), key=lambda item: (-item[1], item[0]))[:HIGHLIGHTS_MOST]
+        return tuple(raw for raw, voice in best if voice > HIGHLIGHT_LEAST)
+
+    def learn(
+        self,
+        text: str,
+        sentiment: Sentiment | None = None,
+        topics: Collection[str] | None = None,
+    ) -> None:
+        """One step from one label; a topic of the taxonomy that is not named is denied.
+
+        Raises
+        ------
+        ValueError
+            If the sentiment or a topic is not one of the closed sets.
+        """
+        if sentiment is not None and sentiment not in SENTIMENTS:
+            msg = f"unknown sentiment {sentiment!r}; use one of {', '.join(SENTIMENTS)}"
+            raise ValueError(msg)
+        if topics is not None and (unknown := set(topics) - set(self.taxonomy.names)):
+            msg = f"unknown topics {sorted(unknown)}; known: {', '.join(self.taxonomy.names)}"
+            raise ValueError(msg)
+        places, values = read(text)
+        if sentiment is not None:
+            self.sentiment.learn_read(places, values, sentiment)
+        if topics is not None:
+            truth = {name: name in topics for name in self._names}
+            self.topics.learn_read(places, values, self.topics.prior(text), truth)
+        self._stale = True
