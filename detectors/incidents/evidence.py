@@ -1,0 +1,235 @@
+"""The recent past of one brand in constant memory, and what carries an excess when one is found."""
+
+import zlib
+
+import msgspec
+
+from detectors.incidents.bucket import (
+    MAX_KEYS,
+    SLOT_S,
+    Bucket,
+    OpenBucket,
+    add,
+    cut,
+    merge,
+)
+from detectors.incidents.explain import Window, explain
+from detectors.incidents.explanation import Explanation
+from detectors.incidents.observation import Observation
+from detectors.incidents.phrases import Background
+
+__all__ = ["Evidence", "Observation"]
+
+VERSION = 1
+MINUTE_S = 60
+MAX_OPEN = 16
+"""Open minutes kept apart; the oldest of more is closed early (a source that delivers hours)."""
+OPEN_SAMPLE = 16
+"""Texts of an open minute kept of each kind, thinned evenly when twice as many have come."""
+MAX_SPREADING = 5
+SPREADING_S = 86_400
+
+RUNGS: tuple[tuple[int, int, tuple[int, int, int]], ...] = (
+    # (length in s, how many, (negative sample, other sample, authors) of each)
+    (60, 5, (9, 3, 16)),
+    (300, 6, (7, 3, 12)),
+    (1800, 7, (3, 1, 8)),
+    (14_400, 6, (2, 1, 6)),
+)
+"""A ladder of ever longer buckets over 28 hours: exact near the onset, coarse a day ago."""
+
+
+class _State(msgspec.Struct, array_like=True):
+    closed_s: int
+    open: list[OpenBucket]
+    rungs: list[list[Bucket]]
+    spreading: list[Observation]
+    background: Background
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_State)
+
+
+class Evidence:
+    """What a brand's mentions of the last day looked like. Mutable: its owner uses it linearly."""
+
+    def __init__(self) -> None:
+        self._closed_s = 0
+        self._open: dict[int, OpenBucket] = {}
+        self._rungs: list[list[Bucket]] = [[] for _ in RUNGS]
+        self._spreading: list[Observation] = []
+        self._background = Background()
+
+    def observe(self, o: Observation) -> None:
+        """Take one mention (never the brand's own). One that is late counts in the open minute."""
+        at_s = int(o.at_s)
+        minute_s = at_s - at_s % MINUTE_S
+        if minute_s <= self._closed_s:
+            minute_s = self._closed_s + MINUTE_S
+        bucket = self._open.get(minute_s)
+        if bucket is None:
+            bucket = self._opened(minute_s)
+        bucket.mentions += 1
+        negative = o.negative
+        bucket.negative += negative
+        add(bucket.channels, o.source, 1.0, negative)
+        if o.topics:
+            part = 1.0 / len(o.topics)
+            for topic in o.topics:
+                add(bucket.topics, topic, part, part * negative)
+        if o.author:
+            add(bucket.authors, o.author, 1.0, negative)
+        bucket.slots[at_s % MINUTE_S // SLOT_S] += 1
+        if o.sentiment == "negative":
+            bucket.bad_seen += 1
+            if bucket.bad_seen % bucket.bad_stride == 0:
+                bucket.bad.append(o)
+                if len(bucket.bad) >= 2 * OPEN_SAMPLE:
+                    bucket.bad = bucket.bad[::2]
+                    bucket.bad_stride *= 2
+            if o.reach > 1.0:
+                self._spread(o)
+        else:
+            bucket.rest_seen += 1
+            if bucket.rest_seen % bucket.rest_stride == 0:
+                bucket.rest.append(o)
+                if len(bucket.rest) >= OPEN_SAMPLE:
+                    bucket.rest = bucket.rest[::2]
+                    bucket.rest_stride *= 2
+
+    def advance(self, minute_s: int) -> None:
+        """Every minute that starts at or before `minute_s` is over."""
+        for start_s in sorted(self._open):
+            if start_s <= minute_s:
+                self._close(start_s)
+        self._closed_s = max(self._closed_s, minute_s)
+        if self._spreading:
+            horizon_s = minute_s - SPREADING_S
+            self._spreading = [o for o in self._spreading if o.at_s >= horizon_s]
+
+    def explain(
+        self,
+        *,
+        signal: str,
+        onset_s: int,
+        observed: float,
+        expected: float,
+        upper: float | None = None,
+        score: float | None = None,
+        until_s: float | None = None,
+        ignore: str = "",
+    ) -> Explanation:
+        """What carries the excess since `onset_s`.
+
+        Parameters
+        ----------
+        observed, expected
+            Sums over the window in the signal's unit.
+        upper, score
+            The sum at which the score is 3, and the score at `observed`, if known: they scale the
+            score without the largest contributor.
+        until_s
+            End of the window; later mentions are not looked at. None: all that came.
+        ignore
+            Words that are no finding, such as the brand's name.
+        """
+        open_buckets = [
+            bucket.close(bad_cap=2 * OPEN_SAMPLE, rest_cap=OPEN_SAMPLE, author_cap=MAX_KEYS)
+            for start_s, bucket in sorted(self._open.items())
+            if until_s is None or start_s < until_s
+        ]
+        buckets = [b for rung in reversed(self._rungs) for b in rung] + open_buckets
+        window = Window(
+            signal=signal,
+            onset_s=onset_s,
+            until_s=int(
+                until_s if until_s is not None else max((b.end_s for b in buckets), default=onset_s)
+            ),
+            observed=observed,
+            expected=expected,
+            upper=upper,
+            score=score,
+            ignore=ignore,
+        )
+        return explain(window, buckets, tuple(self._spreading), self._background)
+
+    def snapshot(self) -> bytes:
+        """A small value to store: 48 KB at most."""
+        state = _State(
+            self._closed_s,
+            list(self._open.values()),
+            self._rungs,
+            self._spreading,
+            self._background,
+        )
+        return bytes([VERSION]) + zlib.compress(_encoder.encode(state), 1)
+
+    @classmethod
+    def restore(cls, data: bytes) -> "Evidence":
+        """The evidence of a snapshot.
+
+        Raises
+        ------
+        ValueError
+            If the snapshot is of a later version or damaged.
+        """
+        if not data or data[0] != VERSION:
+            version = data[0] if data else "none"
+            msg = f"evidence snapshot of version {version}; this release reads {VERSION}: upgrade"
+            raise ValueError(msg)
+        try:
+            state = _decoder.decode(zlib.decompress(data[1:]))
+        except (zlib.error, msgspec.DecodeError) as e:
+            msg = f"evidence snapshot of {len(data)} bytes is damaged: {e}"
+            raise ValueError(msg) from e
+        evidence = cls()
+        evidence._closed_s = state.closed_s
+        evidence._open = {bucket.start_s: bucket for bucket in state.open}
+        evidence._rungs = state.rungs
+        evidence._spreading = state.spreading
+        evidence._background = state.background
+        return evidence
+
+    def _opened(self, minute_s: int) -> OpenBucket:
+        if len(self._open) >= MAX_OPEN:
+            oldest = min(self._open)
+            if minute_s < oldest:
+                return self._open[oldest]
+            self._close(oldest)
+            self._closed_s = max(self._closed_s, oldest)
+        bucket = self._open[minute_s] = OpenBucket(minute_s)
+        return bucket
+
+    def _close(self, start_s: int) -> None:
+        bucket = self._open.pop(start_s)
+        bad_cap, rest_cap, author_cap = RUNGS[0][2]
+        closed = bucket.close(bad_cap=bad_cap, rest_cap=rest_cap, author_cap=author_cap)
+        self._background.learn([*closed.bad, *closed.rest])
+        self._rungs[0].append(closed)
+        for i in range(len(RUNGS)):
+            _, limit, _ = RUNGS[i]
+            while len(self._rungs[i]) > limit:
+                oldest = self._rungs[i].pop(0)
+                if i + 1 < len(RUNGS):
+                    self._climb(i + 1, oldest)
+
+    def _climb(self, rung: int, bucket: Bucket) -> None:
+        length_s, _, caps = RUNGS[rung]
+        start_s = bucket.start_s - bucket.start_s % length_s
+        above = self._rungs[rung]
+        parts = [bucket]
+        if above and above[-1].start_s == start_s:
+            parts = [above.pop(), bucket]
+        above.append(merge(parts, start_s=start_s, end_s=start_s + length_s, caps=caps))
+
+    def _spread(self, o: Observation) -> None:
+        """Keep the furthest-spreading negative mentions; an edit replaces its former self."""
+        kept = self._spreading
+        if len(kept) >= MAX_SPREADING and o.reach <= kept[-1].reach:
+            return
+
+        kept = [x for x in kept if x.id != o.id]
+        kept.append(cut(o))
+        kept.sort(key=lambda x: (-x.reach, x.at_s, x.id))
+        self._spreading = kept[:MAX_SPREADING]

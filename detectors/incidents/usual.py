@@ -1,0 +1,95 @@
+"""What is usual for a brand, learned by the judge itself: for the floors of the first days.
+
+The detectors' expectation is better once they are warm; until then, and for security words, a slow
+mean and a fast leaky sum are enough to tell "much more than so far" from "this brand is busy".
+"""
+
+import math
+
+import msgspec
+
+from detectors.incidents.detection import MINUTE_S, Detection
+from detectors.incidents.severity import Recent
+
+MEMORY_MINUTES = 1440.0
+"""The mean forgets over a day: a whole daily rhythm."""
+RECENT_MINUTES = 10.0
+SECURITY_MINUTES = 60.0
+
+
+class Usual(msgspec.Struct, frozen=True, array_like=True):
+    """Means per minute over about a day, and leaky sums over about 10 (security: 60) minutes."""
+
+    minutes: int = 0
+    negative: float = 0.0
+    security: float = 0.0
+    recent_mentions: float = 0.0
+    recent_negative: float = 0.0
+    recent_security: float = 0.0
+    recent_top_reach: float = 0.0
+
+    def after_quiet(self, minutes: int) -> "Usual":
+        """The same after so many minutes without a mention."""
+        if minutes <= 0:
+            return self
+        grown = min(float(self.minutes + minutes), MEMORY_MINUTES)
+        # A plain mean while young, an exponentially forgetting one afterwards.
+        keep = min(self.minutes / grown, math.exp(-minutes / MEMORY_MINUTES)) if grown else 1.0
+        fast = math.exp(-minutes / RECENT_MINUTES)
+        slow = math.exp(-minutes / SECURITY_MINUTES)
+        return Usual(
+            self.minutes + minutes,
+            self.negative * keep,
+            self.security * keep,
+            self.recent_mentions * fast,
+            self.recent_negative * fast,
+            self.recent_security * slow,
+            self.recent_top_reach * slow,
+        )
+
+    def after(self, detection: Detection, *, learn: bool) -> "Usual":
+        """The same after a minute; `learn` is False while an incident is open."""
+        rested = self.after_quiet(1)
+        if not learn:
+            # Its own crisis must not become what is usual.
+            rested = msgspec.structs.replace(rested, negative=self.negative, security=self.security)
+        weight = 1.0 / min(float(rested.minutes), MEMORY_MINUTES) if learn else 0.0
+        return msgspec.structs.replace(
+            rested,
+            negative=rested.negative + weight * detection.negative,
+            security=rested.security + weight * detection.security,
+            recent_mentions=rested.recent_mentions + detection.mentions,
+            recent_negative=rested.recent_negative + detection.negative,
+            recent_security=rested.recent_security + detection.security,
+            recent_top_reach=max(rested.recent_top_reach, detection.top_reach),
+        )
+
+    def recent(self, *, warming: bool) -> Recent:
+        """The recent sums beside what was usual before them."""
+        return Recent(
+            negative=self.recent_negative,
+            mentions=self.recent_mentions,
+            top_reach=self.recent_top_reach,
+            security=self.recent_security,
+            usual_negative=_before(
+                self.negative, self.recent_negative, self.minutes, RECENT_MINUTES
+            ),
+            usual_security=_before(
+                self.security, self.recent_security, self.minutes, SECURITY_MINUTES
+            ),
+            minutes_seen=self.minutes,
+            warming=warming,
+        )
+
+
+def _before(mean: float, recent: float, minutes: int, window: float) -> float:
+    """Usual sum over `window` minutes, without the last ones: a surge is not its own yardstick."""
+    memory = min(float(minutes), MEMORY_MINUTES)
+    if memory <= window:
+        return 0.0
+    return max(mean * memory - recent, 0.0) / (memory - window) * window
+
+
+def gap_minutes(last_s: int, start_s: int) -> int:
+    """Whole minutes that lie between two minutes."""
+    return max((start_s - last_s) // MINUTE_S - 1, 0)
