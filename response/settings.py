@@ -113,7 +113,8 @@ class ShiftSettings(Section):
 class StepSettings(Section):
     """A step of the ladder: who is told when nobody has acknowledged for so long."""
 
-    after_minutes: int = Field(ge=0, le=7 * 24 * 60)
+    after_minutes: int = Field(ge=1, le=7 * 24 * 60)
+    """Since the incident opened; the first notification itself goes to whoever is on call."""
     who: tuple[Name, ...] = ()
     """Empty: whoever is on call."""
     min_level: Level = "alert"
