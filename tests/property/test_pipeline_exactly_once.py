@@ -119,7 +119,7 @@ STEPS = st.lists(
 
 
 @given(raw=records(), steps=STEPS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_crashes_at_any_point_change_no_count_and_no_output(
     raw: list[bytes], steps: list[tuple[str, int]]
 ) -> None:
@@ -137,6 +137,8 @@ def test_crashes_at_any_point_change_no_count_and_no_output(
         assert other.hot.repeats == brand.hot.repeats
         assert other.hot.closed_through_s == brand.hot.closed_through_s
         assert len(other.seen) == len(brand.seen)
+        assert other.bank.snapshot() == brand.bank.snapshot()
+        assert other.incident == brand.incident
 
 
 @given(raw=records())
