@@ -89,3 +89,15 @@ def _sasl(settings: LogSettings) -> tuple[str, str, str] | None:
             f"[log] the environment variable {settings.password_env} (password_env) is not set"
         )
     return settings.sasl_mechanism or "PLAIN", settings.username, password
+
+
+def faust_options(settings: LogSettings) -> dict[str, Any]:
+    """Keyword arguments for `faust.App`: `broker_credentials`, or nothing for a plain connection.
+
+    Raises
+    ------
+    CannotStart
+        As `kafka_options`.
+    """
+    credentials = faust_credentials(settings)
+    return {} if credentials is None else {"broker_credentials": credentials}

@@ -40,8 +40,7 @@ class Transport(base.Transport):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        url = self.url[0] if isinstance(self.url, list) else self.url
-        self.path = Path(url.path)
+        self.path = Path(self.url[0].path)
         self._writer: Writer | None = None
         self._users = 0
 

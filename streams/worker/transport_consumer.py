@@ -11,7 +11,7 @@ from faust.transport import base
 from faust.types import TP, ConsumerMessage
 
 from streams.log.port import Unavailable, UnknownTopic
-from streams.log.store import Commit, Stored, Wanted
+from streams.log.store import Commit, Stored, Topic, Wanted
 from streams.log.writer import Bell
 
 FETCH_ROWS = 2_000
@@ -41,6 +41,10 @@ class _Cluster:
 class Consumer(base.Consumer):
     """The only member of its group: all partitions are assigned to it at each subscription."""
 
+    # Faust's interfaces know neither our transport nor the assignor's methods.
+    app: Any
+    transport: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._assigned: list[TP] = []
@@ -64,7 +68,7 @@ class Consumer(base.Consumer):
         await asyncio.to_thread(self._reader.shutdown)
         self.transport.close()
 
-    async def create_topic(
+    async def create_topic(  # type: ignore[override] # **_ takes what Faust's has besides
         self,
         topic: str,
         partitions: int,
@@ -107,7 +111,9 @@ class Consumer(base.Consumer):
     # -- reading
 
     async def _getmany(
-        self, active_partitions: set[TP] | None, timeout: float
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109 - Faust's interface
     ) -> dict[TP, list[Stored]]:
         deadline = asyncio.get_running_loop().time() + timeout
         while self.flow_active and not self.should_stop:
@@ -217,7 +223,7 @@ class Consumer(base.Consumer):
 
     def topic_partitions(self, topic: str) -> int | None:
         """Return the number of partitions of a topic."""
-        found = self.transport.topic(topic)
+        found: Topic | None = self.transport.topic(topic)
         return None if found is None else len(found.lanes)
 
     async def earliest_offsets(self, *partitions: TP) -> dict[TP, int]:
@@ -236,16 +242,17 @@ class Consumer(base.Consumer):
         self, topic: str, key: bytes | None, partition: int | None = None
     ) -> int | None:
         """Partition that a key belongs to."""
-        found = self.transport.topic(topic)
+        found: Topic | None = self.transport.topic(topic)
         if found is None or partition is not None:
             return partition
-        return self.transport.partition(found, key)
+        chosen: int = self.transport.partition(found, key)
+        return chosen
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)
 
     def _lane(self, tp: TP) -> int:
-        topic = self.transport.topic(tp.topic)
+        topic: Topic | None = self.transport.topic(tp.topic)
         if topic is None:
             raise UnknownTopic(tp.topic)
         return topic.lanes[tp.partition]

@@ -12,6 +12,7 @@ from faust.types import TP, FutureMessage, RecordMetadata
 
 from streams.log.port import MAX_RECORD_BYTES, UnknownTopic
 from streams.log.store import Row, now_ms
+from streams.log.writer import Writer
 
 PENDING_BYTES = 16 << 20
 """More than this on its way to the disk and streams wait: memory stays bounded in an outage."""
@@ -37,6 +38,9 @@ class Buffer(ProducerBuffer):
 class Producer(base.Producer):
     """Hands records to the process's writer; a send is in the queue when the call returns."""
 
+    # Faust's interfaces do not know our transport.
+    app: Any
+    transport: Any
     allow_headers = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,7 +61,7 @@ class Producer(base.Producer):
         await super().on_stop()
         self.transport.close()
 
-    async def create_topic(
+    async def create_topic(  # type: ignore[override] # **_ takes what Faust's has besides
         self,
         topic: str,
         partitions: int,
@@ -94,7 +98,7 @@ class Producer(base.Producer):
     def send_soon(self, fut: FutureMessage) -> None:
         """Queue a table's change at once: it must stand in the order in which it was made."""
         message = fut.message
-        channel = message.channel
+        channel: Any = message.channel
         sent = self._submit(
             channel.get_topic_name(),
             message.key,
@@ -116,7 +120,10 @@ class Producer(base.Producer):
 
     async def room(self) -> None:
         """Wait while too much is on its way to the disk."""
-        while self.transport.writer.pending_bytes > PENDING_BYTES and not self.should_stop:
+        writer: Writer = self.transport.writer
+        while (  # noqa: ASYNC110 - the other side is a thread, and this is rare
+            writer.pending_bytes > PENDING_BYTES and not self.should_stop
+        ):
             await asyncio.sleep(0.01)
 
     async def flush(self) -> None:
