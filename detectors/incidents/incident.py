@@ -11,7 +11,16 @@ from msgspec.structs import replace
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import MINUTE_S, Detection
 from detectors.incidents.explanation import Explanation
-from detectors.incidents.severity import ALERT, NORMAL, WATCH, SeverityConfig, Verdict, level_of
+from detectors.incidents.severity import (
+    ALERT,
+    NORMAL,
+    WATCH,
+    Recent,
+    SeverityConfig,
+    Verdict,
+    held_level,
+    level_of,
+)
 from detectors.incidents.surge import Surge
 from detectors.incidents.surges import advance, rest_all
 from detectors.incidents.usual import Usual, gap_minutes
@@ -232,8 +241,16 @@ def _minute(
         return state
     if hot:
         episode = replace(episode, hot_s=max(end_s, episode.hot_s))
-    held = _verdict(state, detection, end_s, config, leaving=True)
-    return replace(state, episode=_settle(episode, detection, held, end_s, config, changes))
+    held = held_level(
+        state.surges, _recent(state, detection), config, announced=detection.announced
+    )
+    episode = _settle(episode, detection, held, end_s, config, changes)
+    if episode.closed_s is not None:
+        # All of it has been told: a slow burn begins anew from here.
+        slow = max((s.excess for s in state.surges if s.signal == "slow_burn"), default=0.0)
+        usual = replace(state.usual, told=max(state.usual.told, slow))
+        state = replace(state, usual=usual)
+    return replace(state, episode=episode)
 
 
 def _folded(
@@ -245,25 +262,21 @@ def _folded(
     return replace(state, minute_s=detection.start_s, surges=surges, usual=usual), hot
 
 
-def _verdict(
-    state: IncidentState,
-    detection: Detection,
-    end_s: int,
-    config: SeverityConfig,
-    *,
-    leaving: bool = False,
-) -> Verdict:
+def _recent(state: IncidentState, detection: Detection) -> Recent:
     negative = detection.reading("negative")
     # A minute without readings is a quiet one; only a signal without a score is warming up.
-    warming = negative is not None and negative.score is None
-    margins = {x.signal: margin_at(x, end_s, config) for x in state.lessons}
+    return state.usual.recent(warming=negative is not None and negative.score is None)
+
+
+def _verdict(
+    state: IncidentState, detection: Detection, end_s: int, config: SeverityConfig
+) -> Verdict:
     return level_of(
         state.surges,
-        state.usual.recent(warming=warming),
+        _recent(state, detection),
         config,
-        lessons=margins,
+        lessons={x.signal: margin_at(x, end_s, config) for x in state.lessons},
         announced=detection.announced,
-        leaving=leaving,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detectors.incidents.surge import Surge
+from detectors.incidents.surge import RECENT_MINUTES, Surge
 
 NORMAL, WATCH, ALERT, CRISIS = 0, 1, 2, 3
 LEVELS = (NORMAL, WATCH, ALERT, CRISIS)
@@ -14,26 +14,21 @@ NEGATIVE_SIGNALS = frozenset({"negative", "negative_share", "velocity", "slow_bu
 
 @dataclass(frozen=True, slots=True)
 class SeverityConfig:
-    """The dials. Evidence is log10 of minutes: 5 means "at most once in 100,000 ordinary minutes".
+    """The dials. Evidence is a smoothed score: 5 means "in one ordinary minute of 100,000".
 
-    A brand has 10,080 minutes a week and some twenty series (signals, topics, channels) that are
-    not independent of their past, so the thresholds lie above the 4.0 of one series a week; the
-    silent weeks of tests/property/test_incidents_quiet_weeks.py hold them to it.
+    A brand has 10,080 minutes a week and seven signals, not counting topics and channels; scores of
+    neighbouring minutes go together, so that 4.5 comes about once in two weeks by chance and 5.5
+    once in twenty. The size that a level asks for beside removes most of these.
     """
 
-    watch_evidence: float = 5.0
-    """Once in ten weeks and series, in theory."""
-    alert_evidence: float = 6.0
-    """Once in two years and series, in theory: three minutes at the score cap, nine at score 2."""
-    crisis_evidence: float = 9.0
-    evidence_ceiling: float = 12.0
-    """Bounds how long a level outlives its crisis: 12 lasts 40 minutes at a busy brand."""
-    score_cap: float = 5.0
-    """Most that one minute counts: no single minute, however wild, is an incident by itself."""
+    watch_evidence: float = 4.5
+    alert_evidence: float = 5.5
+    crisis_evidence: float = 8.0
+    score_cap: float = 9.0
+    """Most that one minute counts. Half of it is below `alert_evidence`: a single minute, however
+    wild, pages nobody."""
     part_margin: float = 0.5
     """Added for topics and channels: ten more series would otherwise find ten times the chance."""
-    exit_fraction: float = 0.4
-    """A level holds until its evidence falls below this part of what it took to reach it."""
 
     watch_excess: float = 5.0
     """Negative mentions (or mentions) beyond the expected ones that a level takes at least."""
@@ -48,20 +43,32 @@ class SeverityConfig:
     crisis_ratio: float = 4.0
     crisis_minutes: int = 5
     """A CRISIS lasts; five minutes more than an ALERT takes tell a wave from a splash."""
-    alert_negative_share: float = 0.35
+    alert_negative_share: float = 0.33
     """Of the mentions of the surge: a positive surge that carries its usual tenth of (perhaps
     misread) complaints is attention, not a crisis."""
-    share_points: float = 0.15
-    """Rise of the negative share that alerts; the smallest that has to be found is 0.20."""
+    share_points: float = 0.1
+    """Rise of the negative share that alerts. The smallest that has to be found is 0.20, of which
+    the probabilities of a doubtful classifier show about two thirds."""
 
     velocity_reach: float = 10_000.0
     """People reached by one negative post before its speed matters."""
     crisis_reach: float = 1_000_000.0
     """One negative post seen by a million people makes an ALERT a CRISIS."""
-    slow_alert: float = 4.0
-    """Score of the slow burn, averaged over `slow_minutes`, that alerts (it already sums hours)."""
-    slow_watch: float = 3.3
-    slow_minutes: int = 15
+
+    slow_part: float = 0.3
+    """A slow burn asks for this part of what the ratios ask: 30 % more over half a day alerts."""
+    slow_hold: float = 0.6
+    """A slow burn holds until its evidence falls below this part of what it took."""
+
+    hold_fraction: float = 0.25
+    """A level holds while the last ten minutes exceed the expected by this part of its excess..."""
+    hold_sigmas: float = 2.0
+    """... and by so many standard deviations."""
+    anchor_s: int = 10_800
+    """So long the expectation at the onset also bounds what counts as expected: the detectors learn
+    within the hour that a crisis "carries on", which is no reason to call it over."""
+    anchor_ratio: float = 2.0
+    """Times the expectation at the onset: the day's rhythm moves it that much by itself."""
 
     security_alert: float = 2.5
     """Negative security mentions in about an hour (three within twenty minutes)."""
@@ -79,7 +86,7 @@ class SeverityConfig:
     """Minutes before "usual so far" means anything; until then the floors are four times higher."""
 
     announced_margin: float = 1.5
-    """Added evidence while a planned event runs; its volume and reach raise nothing."""
+    """Evidence added while a planned event runs; its volume and reach raise nothing."""
     announced_negative_share: float = 0.5
 
     min_duration_s: int = 600
@@ -124,6 +131,7 @@ class Recent(NamedTuple):
     security: float = 0.0
     usual_negative: float = 0.0
     usual_security: float = 0.0
+    told: float = 0.0
     minutes_seen: int = 0
     warming: bool = True
 
@@ -135,9 +143,8 @@ def level_of(
     *,
     lessons: dict[str, float] | None = None,
     announced: bool = False,
-    leaving: bool = False,
 ) -> Verdict:
-    """The highest level that anything supports, and why.
+    """The highest level that anything calls for, and why.
 
     Parameters
     ----------
@@ -145,15 +152,29 @@ def level_of(
         Evidence that false alarms have added, by signal.
     announced
         A planned event runs now.
-    leaving
-        Ask whether a level still holds (evidence down to `exit_fraction`), not whether it begins.
     """
     verdicts = [_security(recent, config), _floor(recent, config)]
     for surge in surges:
-        margin = (lessons or {}).get(surge.signal, 0.0)
-        verdicts.append(
-            _surge(surge, recent, config, margin=margin, announced=announced, leaving=leaving)
-        )
+        if surge.evidence >= config.watch_evidence:
+            margin = (lessons or {}).get(surge.signal, 0.0)
+            verdicts.append(_entered(surge, recent, config, margin=margin, announced=announced))
+    return max(verdicts, key=_weight)
+
+
+def held_level(
+    surges: tuple[Surge, ...], recent: Recent, config: SeverityConfig, *, announced: bool = False
+) -> Verdict:
+    """The highest level that still holds: what began it goes on, if weaker.
+
+    Scores look back over an hour and expectations adapt; whether it goes on is therefore asked of
+    the last ten minutes alone.
+    """
+    verdicts = [_security(recent, config), _floor(recent, config)]
+    verdicts += [
+        Verdict(_held(surge, recent, config), surge.signal, surge)
+        for surge in surges
+        if not (announced and surge.signal not in NEGATIVE_SIGNALS)
+    ]
     return max(verdicts, key=_weight)
 
 
@@ -190,70 +211,86 @@ def _floor(recent: Recent, config: SeverityConfig) -> Verdict:
     return CALM
 
 
-def _surge(
-    surge: Surge,
-    recent: Recent,
-    config: SeverityConfig,
-    *,
-    margin: float,
-    announced: bool,
-    leaving: bool,
+def _entered(
+    surge: Surge, recent: Recent, config: SeverityConfig, *, margin: float, announced: bool
 ) -> Verdict:
+    """What a surge calls for: evidence, size and kind all have to agree."""
     signal = surge.signal
-    if announced and signal not in NEGATIVE_SIGNALS:
-        return CALM
-    if announced and surge.negative < config.announced_negative_share * surge.mentions:
-        return CALM
-    part = config.part_margin if "/" in surge.key else 0.0
-    calm_margin = part + (config.announced_margin if announced else 0.0)
-    keep = config.exit_fraction if leaving else 1.0
-    watch = (config.watch_evidence + calm_margin + margin) * keep
-    alert = (config.alert_evidence + calm_margin + margin) * keep
-    crisis = max(config.crisis_evidence, config.alert_evidence + calm_margin) * keep
-    if signal == "slow_burn":
-        watch = (config.slow_watch + calm_margin + margin) * keep
-        alert = (config.slow_alert + calm_margin + margin) * keep
-    if surge.evidence < watch or not _sizeable(
-        surge, recent, config.watch_excess, config.watch_ratio, config, leaving=leaving
+    negative = signal in NEGATIVE_SIGNALS
+    if announced and (
+        not negative or surge.negative < config.announced_negative_share * surge.mentions
     ):
         return CALM
-    if (
-        signal not in NEGATIVE_SIGNALS
-        or surge.evidence < alert
-        or surge.negative < config.alert_negative_share * surge.mentions
-        or not _sizeable(
-            surge, recent, config.alert_excess, config.alert_ratio, config, leaving=leaving
+    calm = config.announced_margin if announced else 0.0
+    calm += config.part_margin if "/" in surge.key else 0.0
+    evidence = surge.evidence - calm
+    watch = _sizeable(surge, recent, config.watch_excess, config.watch_ratio, config)
+    if evidence < config.watch_evidence + margin or not watch:
+        return CALM
+    alert = (
+        negative
+        and (
+            # The share's own surprise needs no second opinion on the share.
+            signal == "negative_share"
+            or surge.negative >= config.alert_negative_share * surge.mentions
         )
-    ):
-        return Verdict(WATCH, signal, surge)
-    wide = (
-        surge.evidence >= crisis
-        and signal == "negative"
-        and surge.minutes > config.crisis_minutes
-        and _sizeable(
-            surge, recent, config.crisis_excess, config.crisis_ratio, config, leaving=leaving
-        )
+        and _sizeable(surge, recent, config.alert_excess, config.alert_ratio, config)
     )
+    if alert and signal == "negative":
+        lasting = surge.minutes > config.crisis_minutes
+        wide = _sizeable(surge, recent, config.crisis_excess, config.crisis_ratio, config)
+        # No lesson here: what false alarms teach never hides a crisis.
+        if lasting and wide and evidence >= config.crisis_evidence:
+            return Verdict(CRISIS, signal, surge)
+    if not alert or evidence < config.alert_evidence + margin:
+        return Verdict(WATCH, signal, surge)
     far = recent.top_reach >= config.crisis_reach
-    return Verdict(CRISIS if wide or far else ALERT, signal, surge)
+    return Verdict(CRISIS if far else ALERT, signal, surge)
 
 
 def _sizeable(
-    surge: Surge,
-    recent: Recent,
-    excess: float,
-    ratio: float,
-    config: SeverityConfig,
-    *,
-    leaving: bool,
+    surge: Surge, recent: Recent, excess: float, ratio: float, config: SeverityConfig
 ) -> bool:
-    """Whether it matters, beside being surprising. A level that holds keeps the size it had."""
-    if leaving:
-        return True
+    """Whether it matters, beside being surprising."""
     if surge.signal == "velocity":
         return recent.top_reach >= config.velocity_reach
     if surge.signal == "reach":
         return surge.excess >= config.velocity_reach and surge.ratio >= ratio
     if surge.signal == "negative_share":
         return surge.excess >= max(excess, config.share_points * surge.mentions)
+    if surge.signal == "slow_burn":
+        untold = surge.excess - recent.told
+        return untold >= max(excess, config.slow_part * (ratio - 1.0) * surge.expected)
     return surge.excess >= excess and surge.ratio >= ratio
+
+
+def _held(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
+    if surge.signal == "slow_burn":
+        return _held_slow(surge, recent, config)
+    expected = surge.recent_expected
+    if surge.last_s - surge.onset_s <= config.anchor_s:
+        expected = min(expected, config.anchor_ratio * surge.base * RECENT_MINUTES)
+    excess = surge.recent_observed - expected
+    unit = 1.0
+    if surge.signal in ("velocity", "reach"):
+        unit = config.velocity_reach / config.alert_excess
+    elif excess < config.hold_sigmas * expected**0.5:
+        return NORMAL
+    for level, asked in (
+        (CRISIS, config.crisis_excess),
+        (ALERT, config.alert_excess),
+        (WATCH, config.watch_excess),
+    ):
+        if excess >= config.hold_fraction * asked * unit:
+            return level if surge.signal in NEGATIVE_SIGNALS else WATCH
+    return NORMAL
+
+
+def _held_slow(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
+    """It moves by hours: the last ten minutes say nothing of it."""
+    if surge.excess - recent.told < config.hold_fraction * config.alert_excess:
+        return NORMAL
+    for level, asked in ((ALERT, config.alert_evidence), (WATCH, config.watch_evidence)):
+        if surge.evidence >= config.slow_hold * asked:
+            return level
+    return NORMAL

@@ -1,15 +1,14 @@
-"""Evidence that adds up over minutes: one score says little, ten in a row say much.
+"""A surge: a run of minutes in which one signal stays above its own history.
 
-A surge is a run of minutes in which a signal stays above its own history. Its `evidence` is the
-logarithm (base 10) of an e-value: each minute's score s = -log10 p is turned into the betting gain
-p**-0.5 / M, where M is the greatest mean that p**-0.5 can have if p is a valid p-value, so that the
-product is no more than 1 on average in ordinary times. Restarted at zero whenever it falls below
-(a CUSUM), it exceeds E no more often than once in 10**E minutes on average.
+The detectors already sum over windows and calibrate: a score of 5.5 is reached in one minute of
+300,000. What they cannot say is whether it lasts, since when, and how much it is in all. A surge
+says that, with a few numbers:
 
-Sources: Vovk and Wang, "E-values: calibration, combination and applications", Annals of Statistics
-49 (2021), for the calibrator; Shin, Ramdas and Rinaldo, "E-detectors", New England Journal of
-Statistics in Data Science 2 (2024), for the bound on the run length; Page, Biometrika 41 (1954),
-for the restart, whose last zero is also the usual estimate of the onset.
+* `evidence`: the score, half of the way up each minute and a third of the way down, so that no
+  single minute opens an incident and a short lull does not end it.
+* `onset_s`, `observed`, `expected`: since the cumulated excess last left zero. That is Page's
+  CUSUM (Biometrika 41, 1954), whose last zero is the usual estimate of a change's time.
+* `recent_observed`, `recent_expected`: leaky sums of about ten minutes: does it go on?
 """
 
 import math
@@ -18,34 +17,36 @@ import msgspec
 
 from detectors.anomaly.reading import Reading
 
-BET = 0.5
-"""Exponent of the calibrator p**-BET. One half reacts to weak, lasting surges as well as to strong
-ones, and is the safest when scores are a little too high: E[p**-0.5] is finite for every tail that
-is at most a square root too heavy."""
-
-SMOOTH_FLOOR = 0.05
-"""A smoothed score below this is over."""
+UP, DOWN = 0.5, 0.3
+"""Part of the way that evidence goes to a higher and to a lower score in a minute."""
+SLACK = 1.5
+"""What the cumulated excess allows over the expectation: the optimum for telling 2 x from 1 x is
+(2 - 1) / ln 2 = 1.44 (Moustakides, Annals of Statistics 14, 1986, for Poisson counts)."""
+RECENT_MINUTES = 10.0
+GONE = 1.0
+"""Evidence below this, with no excess left, is no surge."""
 
 
 class Surge(msgspec.Struct, frozen=True, array_like=True):
-    """A run of surprising minutes of one signal; `observed`, `expected` are sums since the onset.
-
-    `mentions` and `negative` are the brand's (or topic's) sums over the same minutes, `peak` is the
-    reading of the strongest minute.
-    """
+    """Sums are since `onset_s`; `mentions` and `negative` are the series' own over that time."""
 
     key: str
     """`negative`, or `topic/payment/negative`, or `channel/forum/volume`."""
     evidence: float
     onset_s: int
     last_s: int
+    excess_left: float
+    """The CUSUM: observed beyond `SLACK` times expected, never below 0."""
     observed: float
     expected: float
     mentions: float
     negative: float
-    chance: float
-    """Probability that an ordinary minute has any score above 0."""
+    recent_observed: float
+    recent_expected: float
+    base: float
+    """Expected per minute when it began: a long crisis must not become its own measure."""
     peak: Reading
+    """The strongest minute."""
 
     @property
     def signal(self) -> str:
@@ -73,110 +74,97 @@ class Surge(msgspec.Struct, frozen=True, array_like=True):
         return self.observed / max(self.expected, 1.0)
 
 
-def toll(chance: float) -> float:
-    """What a minute costs on the score scale before it gains evidence.
+class Amount(msgspec.Struct, frozen=True):
+    """One minute of a series in units that add up."""
 
-    Parameters
-    ----------
-    chance
-        Probability that an ordinary minute scores above 0 (1 - exp(-expected) for counts). For a
-        quiet brand most minutes are empty and score 0, so that silence must cost less.
-
-    Returns
-    -------
-    float
-        log10(M) / BET with M = (1 - chance) + chance**(1 - BET) / (1 - BET), the greatest mean of
-        p**-BET when p is 1 with probability 1 - chance and a valid p-value below `chance` else.
-
-    >>> round(toll(1.0), 3)
-    0.602
-    >>> round(toll(0.01), 3)
-    0.151
-    """
-    mean = (1.0 - chance) + chance ** (1.0 - BET) / (1.0 - BET)
-    return math.log10(mean) / BET
-
-
-def chance_of(expected: float | None) -> float:
-    """Probability that a minute with this expected count is not empty (Poisson).
-
-    >>> chance_of(None)
-    1.0
-    >>> round(chance_of(0.5), 3)
-    0.393
-    """
-    return 1.0 if expected is None else -math.expm1(-max(expected, 1e-6))
+    observed: float
+    expected: float
+    slack: float
+    """What is allowed over zero before it counts as excess."""
+    mentions: float
+    negative: float
+    window_s: int = 60
+    """Above 60, `observed` and `expected` are sums of that window, not of the minute."""
 
 
 def grow(
     surge: Surge | None,
     key: str,
     reading: Reading,
+    amount: Amount,
     *,
     start_s: int,
-    observed: float,
-    expected: float,
-    mentions: float,
-    negative: float,
-    chance: float,
     score_cap: float,
-    ceiling: float,
-    smooth_minutes: int = 0,
+    at_once: bool = False,
 ) -> Surge | None:
-    """Add one minute; None when nothing surprising is left.
+    """Add one minute; None when nothing is left.
 
     Parameters
     ----------
     score_cap
-        Most that one minute's score counts, so that no single minute opens an incident.
-    ceiling
-        Most evidence that is kept, so that a long crisis ends soon after it is over.
-    smooth_minutes
-        For a signal that sums many minutes by itself (slow burn): its scores are not independent
-        bets, so that evidence is their mean over about this many minutes instead.
+        Most that one minute's score counts.
+    at_once
+        For signals that are over in a minute (one post goes viral): evidence is the score.
     """
     score = min(reading.score or 0.0, score_cap)
     before = surge.evidence if surge else 0.0
-    if smooth_minutes:
-        evidence = before + (score - before) / smooth_minutes
-        gone = evidence < SMOOTH_FLOOR and score < before
-    else:
-        evidence = min(before + BET * (score - toll(chance)), ceiling)
-        gone = evidence <= 0.0
-    if gone:
+    way = DOWN if score < before else (1.0 if at_once else UP)
+    evidence = before + way * (score - before)
+    excess_left = max((surge.excess_left if surge else 0.0) + amount.observed - amount.slack, 0.0)
+    if excess_left <= 0.0 and evidence < GONE:
         return None
-    if surge is None:
+    keep = math.exp(-1.0 / RECENT_MINUTES)
+    fresh = surge is None or (surge.excess_left <= 0.0 and surge.evidence < GONE)
+    if surge is None or fresh:
         return Surge(
-            key, evidence, start_s, start_s, observed, expected, mentions, negative, chance, reading
+            key=key,
+            evidence=evidence,
+            onset_s=start_s + 60 - amount.window_s,
+            last_s=start_s,
+            excess_left=excess_left,
+            observed=amount.observed,
+            expected=amount.expected,
+            mentions=amount.mentions,
+            negative=amount.negative,
+            recent_observed=amount.observed * 60 / amount.window_s,
+            recent_expected=amount.expected * 60 / amount.window_s,
+            base=amount.expected * 60 / amount.window_s,
+            peak=reading,
         )
-    stronger = (reading.score or 0.0, reading.observed) > (
-        surge.peak.score or 0.0,
-        surge.peak.observed,
-    )
+    strength = (reading.score or 0.0, reading.observed)
+    stronger = strength > (surge.peak.score or 0.0, surge.peak.observed)
+    wide = amount.window_s > 60
     return Surge(
-        key,
-        evidence,
-        surge.onset_s,
-        start_s,
-        surge.observed + observed,
-        surge.expected + expected,
-        surge.mentions + mentions,
-        surge.negative + negative,
-        chance,
-        reading if stronger else surge.peak,
+        key=key,
+        evidence=evidence,
+        onset_s=min(surge.onset_s, start_s + 60 - amount.window_s),
+        last_s=start_s,
+        excess_left=excess_left,
+        observed=amount.observed if wide else surge.observed + amount.observed,
+        expected=amount.expected if wide else surge.expected + amount.expected,
+        mentions=surge.mentions + amount.mentions,
+        negative=surge.negative + amount.negative,
+        recent_observed=keep * surge.recent_observed + amount.observed * 60 / amount.window_s,
+        recent_expected=keep * surge.recent_expected + amount.expected * 60 / amount.window_s,
+        base=surge.base,
+        peak=reading if stronger else surge.peak,
     )
 
 
 def rest(surge: Surge, *, start_s: int) -> Surge | None:
     """Let the minutes up to `start_s` pass without any mention."""
     minutes = (start_s - surge.last_s) // 60
-    evidence = surge.evidence - minutes * BET * toll(surge.chance)
-    if evidence <= 0.0:
+    per_minute = surge.recent_expected / RECENT_MINUTES
+    evidence = surge.evidence * (1.0 - DOWN) ** minutes
+    excess_left = max(surge.excess_left - minutes * SLACK * max(per_minute, surge.base), 0.0)
+    if excess_left <= 0.0 and evidence < GONE:
         return None
-    per_minute = surge.expected / surge.minutes
+    keep = math.exp(-minutes / RECENT_MINUTES)
     return msgspec.structs.replace(
         surge,
         evidence=evidence,
         last_s=start_s,
+        excess_left=excess_left,
         expected=surge.expected + minutes * per_minute,
+        recent_observed=surge.recent_observed * keep,
     )

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
 from detectors.incidents.severity import SeverityConfig
-from detectors.incidents.surge import Surge, chance_of, grow, rest
+from detectors.incidents.surge import SLACK, Amount, Surge, grow, rest
 
 MAX_SURGES = 24
 """Kept at most, the strongest; bounds the state of a brand."""
+AT_ONCE = frozenset({"velocity", "reach"})
+"""Over in a minute: one post is seen once, and waiting for a second minute is in vain."""
+SHARE_SLACK = 0.1
+"""Ten points above the usual share: half of the smallest rise that has to be found."""
 HOT_SCORE = 1.0
 """A minute that one ordinary minute in ten exceeds is remarkable enough to delay the end."""
 
@@ -30,7 +34,7 @@ def advance(
             surge = before.pop(key, None)
             if reading.score is None:
                 continue
-            if reading.score >= HOT_SCORE:
+            if reading.score >= HOT_SCORE and reading.signal != "slow_burn":
                 hot = True
             if surge is None and reading.score <= 0.0:
                 continue
@@ -70,24 +74,28 @@ def _grown(
     by_signal = {r.signal: r for r in readings}
     volume, negative = by_signal.get("volume"), by_signal.get("negative")
     mentions = volume.observed if volume else float(detection.mentions)
-    complaints = negative.observed if negative else float(detection.negative)
-    observed, expected = reading.observed, reading.expected or 0.0
-    source = reading if reading.signal in ("volume", "negative", "authors") else volume
-    if reading.signal == "negative_share":
-        # As counts, so that shares of minutes of different size add up.
-        observed, expected = complaints, expected * mentions
-        source = negative
+    complaints = negative.observed if negative else detection.negative
     return grow(
         surge,
         key,
         reading,
+        _amount(reading, mentions, complaints),
         start_s=detection.start_s,
-        observed=observed,
-        expected=expected,
-        mentions=mentions,
-        negative=complaints,
-        chance=chance_of(source.expected if source else None),
         score_cap=config.score_cap,
-        ceiling=config.evidence_ceiling,
-        smooth_minutes=config.slow_minutes if reading.signal == "slow_burn" else 0,
+        at_once=reading.signal in AT_ONCE,
     )
+
+
+def _amount(reading: Reading, mentions: float, negative: float) -> Amount:
+    observed, expected = reading.observed, reading.expected or 0.0
+    if reading.signal == "negative_share":
+        # As counts, so that shares of minutes of different size add up.
+        expected *= mentions
+        slack = expected + SHARE_SLACK * mentions
+        return Amount(negative, expected, slack, mentions, negative)
+    if reading.signal == "slow_burn":
+        # Rates over a window of hours: the window's own sums.
+        minutes = reading.window_s / 60
+        observed, expected = observed * minutes, expected * minutes
+        return Amount(observed, expected, observed, mentions, negative, reading.window_s)
+    return Amount(observed, expected, SLACK * expected, mentions, negative)

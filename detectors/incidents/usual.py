@@ -15,6 +15,9 @@ MEMORY_MINUTES = 1440.0
 """The mean forgets over a day: a whole daily rhythm."""
 RECENT_MINUTES = 10.0
 SECURITY_MINUTES = 60.0
+TOLD_MINUTES = 1080.0
+"""As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
+ACUTE_SCORE = 3.0
 
 
 class Usual(msgspec.Struct, frozen=True, array_like=True):
@@ -27,6 +30,9 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
     recent_negative: float = 0.0
     recent_security: float = 0.0
     recent_top_reach: float = 0.0
+    told: float = 0.0
+    """Negative excess of the last day that acute incidents have already told of: a slow burn has
+    to make its case without it."""
 
     def after_quiet(self, minutes: int) -> "Usual":
         """The same after so many minutes without a mention."""
@@ -45,6 +51,7 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             self.recent_negative * fast,
             self.recent_security * slow,
             self.recent_top_reach * slow,
+            self.told * math.exp(-minutes / TOLD_MINUTES),
         )
 
     def after(self, detection: Detection, *, learn: bool) -> "Usual":
@@ -62,6 +69,7 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             recent_negative=rested.recent_negative + detection.negative,
             recent_security=rested.recent_security + detection.security,
             recent_top_reach=max(rested.recent_top_reach, detection.top_reach),
+            told=rested.told + _acute(detection),
         )
 
     def recent(self, *, warming: bool) -> Recent:
@@ -77,6 +85,7 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             usual_security=_before(
                 self.security, self.recent_security, self.minutes, SECURITY_MINUTES
             ),
+            told=self.told,
             minutes_seen=self.minutes,
             warming=warming,
         )
@@ -88,6 +97,14 @@ def _before(mean: float, recent: float, minutes: int, window: float) -> float:
     if memory <= window:
         return 0.0
     return max(mean * memory - recent, 0.0) / (memory - window) * window
+
+
+def _acute(detection: Detection) -> float:
+    """The minute's negative excess, if the minute is surprising by itself."""
+    reading = detection.reading("negative")
+    if reading is None or (reading.score or 0.0) < ACUTE_SCORE:
+        return 0.0
+    return max(reading.observed - (reading.expected or 0.0), 0.0)
 
 
 def gap_minutes(last_s: int, start_s: int) -> int:
