@@ -45,6 +45,8 @@ class Episode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     level: int
     peak: int
     signal: str
+    key: str = ""
+    """The surge that raised it last; "" for security words and floors."""
     onset_s: int
     opened_s: int
     updated_s: int
@@ -66,7 +68,6 @@ class Episode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     window_observed: float = 0.0
     """Sum since the onset."""
     window_expected: float = 0.0
-    topic: str = ""
     readings: tuple[Reading, ...] = ()
     flags: tuple[str, ...] = ()
     simulated: bool = False
@@ -242,9 +243,13 @@ def _minute(
     if hot:
         episode = replace(episode, hot_s=max(end_s, episode.hot_s))
     held = held_level(
-        state.surges, _recent(state, detection), config, announced=detection.announced
+        state.surges,
+        _recent(state, detection),
+        config,
+        announced=detection.announced,
+        slow=episode.signal == "slow_burn",
     )
-    episode = _settle(episode, detection, held, end_s, config, changes)
+    episode = _settle(episode, detection, held, state.surges, end_s, config, changes)
     if episode.closed_s is not None:
         # All of it has been told: a slow burn begins anew from here.
         slow = max((s.excess for s in state.surges if s.signal == "slow_burn"), default=0.0)
@@ -313,6 +318,7 @@ def _open(detection: Detection, verdict: Verdict, end_s: int) -> Episode:
         level=verdict.level,
         peak=verdict.level,
         signal=verdict.signal,
+        key=verdict.surge.key if verdict.surge else "",
         onset_s=onset_s,
         opened_s=end_s,
         updated_s=end_s,
@@ -332,6 +338,7 @@ def _raise(episode: Episode, detection: Detection, verdict: Verdict, end_s: int)
         level=verdict.level,
         peak=max(episode.peak, verdict.level),
         signal=verdict.signal,
+        key=verdict.surge.key if verdict.surge else "",
         raised_s=end_s,
         supported_s=end_s,
         hot_s=end_s,
@@ -348,6 +355,7 @@ def _settle(
     episode: Episode,
     detection: Detection,
     held: Verdict,
+    surges: tuple[Surge, ...],
     end_s: int,
     config: SeverityConfig,
     changes: list[Change],
@@ -356,7 +364,7 @@ def _settle(
     level = held.level if end_s - episode.hot_s < config.calm_s else NORMAL
     if level >= episode.level:
         episode = replace(episode, supported_s=max(end_s, episode.supported_s), blind_held_s=0)
-        return _refresh(episode, detection, held, end_s, config, changes)
+        return _refresh(episode, detection, held, surges, end_s, config, changes)
     if detection.blind and episode.blind_held_s < config.blind_hold_s:
         # Silence of a source that is not seen is no sign of calm.
         return replace(
@@ -369,7 +377,7 @@ def _settle(
         end_s - episode.raised_s < config.min_duration_s
         or end_s - episode.supported_s < config.hold_s
     ):
-        return _refresh(episode, detection, held, end_s, config, changes)
+        return _refresh(episode, detection, held, surges, end_s, config, changes)
     episode = replace(
         episode,
         level=level,
@@ -389,6 +397,7 @@ def _refresh(
     episode: Episode,
     detection: Detection,
     held: Verdict,
+    surges: tuple[Surge, ...],
     end_s: int,
     config: SeverityConfig,
     changes: list[Change],
@@ -396,7 +405,10 @@ def _refresh(
     if end_s - episode.refreshed_s < config.refresh_s or held.level == NORMAL:
         return episode
     episode = replace(episode, refreshed_s=end_s, sequence=episode.sequence + 1)
-    episode = _measured(episode, detection, held, end_s)
+    # It is told as what it was raised for, as long as that goes on.
+    own = next((s for s in surges if s.key == episode.key), None)
+    verdict = held._replace(signal=episode.signal, surge=own) if own else held
+    episode = _measured(episode, detection, verdict, end_s)
     changes.append(Change("evidence", end_s, episode))
     return episode
 
@@ -424,8 +436,6 @@ def _measured(episode: Episode, detection: Detection, verdict: Verdict, end_s: i
     peak = surge.peak
     return replace(
         episode,
-        signal=verdict.signal,
-        topic=surge.topic,
         onset_s=min(episode.onset_s, surge.onset_s),
         observed=peak.observed,
         expected=peak.expected or 0.0,

@@ -162,18 +162,25 @@ def level_of(
 
 
 def held_level(
-    surges: tuple[Surge, ...], recent: Recent, config: SeverityConfig, *, announced: bool = False
+    surges: tuple[Surge, ...],
+    recent: Recent,
+    config: SeverityConfig,
+    *,
+    announced: bool = False,
+    slow: bool = False,
 ) -> Verdict:
     """The highest level that still holds: what began it goes on, if weaker.
 
     Scores look back over an hour and expectations adapt; whether it goes on is therefore asked of
-    the last ten minutes alone.
+    the last ten minutes alone. Only an incident that began as a slow burn (`slow`) is held by one:
+    an acute crisis stays in its long windows for hours after it is over.
     """
     verdicts = [_security(recent, config), _floor(recent, config)]
     verdicts += [
         Verdict(_held(surge, recent, config), surge.signal, surge)
         for surge in surges
-        if not (announced and surge.signal not in NEGATIVE_SIGNALS)
+        if (slow or surge.signal != "slow_burn")
+        and not (announced and surge.signal not in NEGATIVE_SIGNALS)
     ]
     return max(verdicts, key=_weight)
 

@@ -128,7 +128,7 @@ def record(
         onset_s=episode.onset_s,
         now_s=told.until_s,
         time_zone=time_zone,
-        topic=episode.topic,
+        topic=episode.key.split("/")[1] if episode.key.startswith("topic/") else "",
         top_reach=told.spreading[0].reach if told.spreading else 0.0,
         closed=episode.closed_s is not None,
     )
