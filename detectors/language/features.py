@@ -29,17 +29,19 @@ START: Final = crc32(b"^")
 
 _PART_SIZES: Final = (3, 4, 5)
 _PARTS_MOST: Final = 24
-CLAUSE_MARKS: Final = frozenset(".,;\n")
+CLAUSE_MARKS: Final = frozenset({"."})
 
 
 class Side(NamedTuple):
     """A token's features in one state (plain or under a negation)."""
 
-    ones: tuple[int, ...]
-    """Places of value 1: words, classes, the pairs inside the token."""
-    parts: tuple[int, ...]
-    """Places of value `PART_VALUE`."""
-    tail: tuple[int, ...]
+    places: NDArray[np.int64]
+    """Rows of the tables: words, classes and pairs inside the token, then parts of words."""
+    values: NDArray[np.float64]
+    """1, and `PART_VALUE` for parts."""
+    squared: float
+    """Sum of the squared values."""
+    tail: NDArray[np.int64]
     """Places of value 1 that count only after a "but"."""
 
 
@@ -116,7 +118,14 @@ def _side(words: tuple[str, ...], *, turned: bool) -> Side:
         small.extend(place(part_kind + part) for part in parts(word))
         tail.extend(place(f"a {class_kind}{kind}") for kind in kinds)
         turned = turned or "negator" in kinds
-    return Side(tuple(ones), tuple(small), tuple(tail))
+    values = np.full(len(ones) + len(small), 1.0)
+    values[len(ones) :] = PART_VALUE
+    return Side(
+        np.array(ones + small, dtype=np.int64),
+        values,
+        len(ones) + len(small) * PART_VALUE**2,
+        np.array(tail, dtype=np.int64),
+    )
 
 
 def _code(word: str) -> int:
@@ -161,39 +170,40 @@ def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float
     places, values
         Both of shape (features,); a place may occur several times.
     """
-    ones: list[int] = []
-    small: list[int] = []
-    tail: list[int] = []
+    places: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
+    single: list[int] = []
+    tail: list[NDArray[np.int64]] = []
+    squared = 0.0
     before = START
-    reach = 0
-    seen_but = False
-    asks = False
-    n = 0
-    for p in pieces:
-        if not p.words:
+    reach = n = 0
+    seen_but = asks = False
+    for plain, turned, first, last, new_reach, but, asks_here, words in pieces:
+        if not words:
             continue
         n += 1
-        side = p.turned if reach else p.plain
-        ones.extend(side.ones)
-        small.extend(side.parts)
-        if p.first != START:
-            ones.append(pair_place(before, p.first))
-        before = p.last
-        if p.but:
+        side_places, side_values, side_squared, side_tail = turned if reach else plain
+        places.append(side_places)
+        values.append(side_values)
+        squared += side_squared
+        if first != START:
+            single.append((before * PAIR_FACTOR + first) & MASK)
+        before = last
+        if but:
             seen_but = True
             tail = []
         if seen_but:
-            tail.extend(side.tail)
-        if p.reach is not None:
-            reach = p.reach
+            tail.append(side_tail)
+        if new_reach is not None:
+            reach = new_reach
         elif reach:
             reach -= 1
-        asks = p.asks
-    ones.extend(tail)
+        asks = asks_here
     if asks:
-        ones.append(ASKS)
-    ones.append(length_place(n))
-    places = np.array(ones + small, dtype=np.int64)
-    values = np.full(len(places), 1.0)
-    values[len(ones) :] = PART_VALUE
-    return places, values / math.sqrt(len(ones) + len(small) * PART_VALUE**2)
+        single.append(ASKS)
+    single.append(length_place(n))
+    places.extend(tail)
+    places.append(np.array(single, dtype=np.int64))
+    rest = len(single) + sum(map(len, tail))
+    values.append(np.full(rest, 1.0))
+    return np.concatenate(places), np.concatenate(values) / math.sqrt(squared + rest)

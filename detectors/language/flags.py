@@ -22,12 +22,12 @@ _SPAM: Final = re.compile(
     r"|\bfree\s+(?:followers|crypto|bitcoin)\b|\bearn\b.{0,30}\$\d+|\bjoin\s+(?:my|our)\s+(?:telegram|channel)",
     re.IGNORECASE | re.DOTALL,
 )
-_TRIGGERS: Final = re.compile(
-    r"giveaway|give away|\bga\b|bagi|follow|like|\brt\b|retweet|\btag\b|kuis|undian|quiz|chance|slot|gacor"
-    r"|maxwin|judol|togel|bandar|pinjaman|jasa|\bwa\b|whatsapp|\bhub|open|cek|bio|wa\.me|t\.me|free|earn|join|mention"
-    r"|via|\bqt\b",
-    re.IGNORECASE,
+_TRIGGERS: Final = frozenset(
+    """giveaway give ga bagi bagi-bagi follow like rt retweet tag mention kuis undian quiz win chance slot
+    gacor maxwin judol togel bandar pinjaman jasa follower followers wa whatsapp hub hubungi open cek link free
+    earn join via qt menang hadiah #giveaway #gacor #slot""".split()
 )
+"""Every pattern needs one of these tokens: their absence, for nearly every mention, is one check."""
 READ_LIMIT: Final = 1_000
 
 
@@ -35,8 +35,7 @@ def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, .
     """The flags of a mention, in the order of `FLAGS`."""
     found: list[str] = []
     head = text[:READ_LIMIT]
-    # One pass rules out the patterns for nearly every mention.
-    if _TRIGGERS.search(head):
+    if not _TRIGGERS.isdisjoint(raws) or "t.me/" in head or "wa.me/" in head:
         if _SPAM.search(head):
             found.append("spam")
         if _GIVEAWAY.search(head):

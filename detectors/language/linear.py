@@ -6,7 +6,7 @@ Ollivier, 2018): what was seen often moves little, what is new moves fast, so th
 new words teach while a thousand old ones are kept. One variance serves all outputs of a feature:
 on SmSA it did not cost accuracy and it saves two thirds of the state.
 
-All sums run row by row (no BLAS), so that the same sequence gives the same bits.
+Sums are NumPy reductions of fixed order (no BLAS): the same sequence gives the same bits.
 """
 
 import math
@@ -61,7 +61,7 @@ class Table:
 
     def scores(self, places: Places, values: Values) -> Values:
         """Shape (outputs,): the linear functions of one text."""
-        total: Values = (self.weights[self.rows(places)] * values[:, None]).sum(axis=0)
+        total: Values = (self.weights.take(self.rows(places), axis=0) * values[:, None]).sum(axis=0)
         return total
 
     def step(self, places: Places, values: Values, error: Values, curvature: float) -> None:
@@ -75,14 +75,15 @@ class Table:
             The likelihood's second derivative, p(1 - p).
         """
         rows = self.rows(places)
-        variance = self.variance[rows]
+        variance = self.variance.take(rows)
         gain = variance * values
         curvature = max(curvature, LEAST_CURVATURE)
-        shrink = 1.0 / (1.0 + curvature * math.fsum((gain * values).tolist()))
-        self.weights[rows] += gain[:, None] * (error * shrink)
-        self.variance[rows] = np.maximum(
-            variance - gain * gain * (curvature * shrink), LEAST_VARIANCE
-        )
+        shrink = 1.0 / (1.0 + curvature * float((gain * values).sum()))
+        # A place that occurs twice in a text is moved once: the last assignment stands.
+        self.weights[rows] = self.weights.take(rows, axis=0) + gain[:, None] * (error * shrink)
+        gain *= gain
+        gain *= curvature * shrink
+        self.variance[rows] = np.maximum(variance - gain, LEAST_VARIANCE)
 
     def __getstate__(self) -> dict[str, Any]:
         # Sparse: a young model in a pickle costs what it learned, not the whole table.

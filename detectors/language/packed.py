@@ -27,7 +27,7 @@ def pack(fields: Iterable[int]) -> int:
 
 @cache
 def _layout(fields: int) -> tuple[int, struct.Struct]:
-    return sum(_HALF << (i * FIELD_BITS) for i in range(fields)), struct.Struct(f"<{fields}I")
+    return sum(_HALF << (i * FIELD_BITS) for i in range(fields)), struct.Struct(f"<{fields}i")
 
 
 def unpack(total: int, fields: int) -> Sequence[int]:
@@ -39,5 +39,6 @@ def unpack(total: int, fields: int) -> Sequence[int]:
         If a sum left its field (a text longer than the read limit).
     """
     offset, layout = _layout(fields)
-    raw = (total + offset).to_bytes(layout.size, "little")
-    return [value - _HALF for value in layout.unpack(raw)]
+    # Adding 2^31 to every field makes all of them carry-free; flipping the same bit back turns
+    # each field into the two's complement form that the layout reads.
+    return layout.unpack(((total + offset) ^ offset).to_bytes(layout.size, "little"))

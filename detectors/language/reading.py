@@ -1,7 +1,7 @@
 """From what a River model is given to places and values of features."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,15 @@ from detectors.language.scorer import piece
 from detectors.language.tokens import split
 
 
+def read_tokens(raws: Iterable[str]) -> tuple[Places, Values]:
+    """Features of a text that is already split."""
+    return features.gather(map(piece, raws))
+
+
 def read(x: str | Mapping[Any, Any]) -> tuple[Places, Values]:
     """Features of a text, or of a dictionary (strings one-hot, numbers by value)."""
     if isinstance(x, str):
-        return features.gather(piece(raw) for raw in split(x))
+        return read_tokens(split(x))
     pairs: list[tuple[int, float]] = [(features.length_place(0), 1.0)]
     for name, value in x.items():
         if isinstance(value, (int, float, np.number)) and math.isfinite(value):

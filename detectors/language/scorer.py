@@ -9,19 +9,17 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.language import features
-from detectors.language.features import PART_VALUE, Piece, Side, pair_place
+from detectors.language.features import Piece, Side, pair_place
 from detectors.language.linear import Table
 from detectors.language.packed import ONE, pack, unpack
 from detectors.language.tokens import split
 
-MEMO_MOST: Final = 30_000
+MEMO_MOST: Final = 20_000
 """Distinct tokens kept compiled (about 0.8 kB each); beyond it the memo starts afresh."""
 PAIRS_MOST: Final = 100_000
-
-_PART_SQUARED: Final = round(PART_VALUE**2 * 100)
-"""Squared length of a part in hundredths, so that lengths stay whole numbers."""
 
 piece = lru_cache(maxsize=MEMO_MOST)(features.piece)
 """Compiled tokens hold no weights: one memo serves all models of a process."""
@@ -29,7 +27,11 @@ piece = lru_cache(maxsize=MEMO_MOST)(features.piece)
 Extra = Callable[[tuple[str, ...]], Sequence[int]]
 """Whole points for the words of a token or pair (rules), in `ONE`s, not scaled by length."""
 
-_Entry = tuple[int, int, int, int, int, int, int, bool, bool]
+_Special = tuple[int, int, int | None, bool, bool]
+"""Sums after a "but" (plain, negated), new reach of a negation, is a "but", asks."""
+
+_Entry = tuple[int, int, dict[str, int], _Special | None]
+"""Sums plain and negated, sums of the pairs with the next token, and what few tokens have."""
 
 
 class Scorer:
@@ -57,15 +59,16 @@ class Scorer:
         self.rule_fields = rule_fields
         self.fields = 1 + sum(t.outputs for t in tables) + rule_fields
         self._entries: dict[str, _Entry | None] = _Memo(self._compile)
-        self._pairs: dict[int, int] = _Memo(self._pair)
         self._places: dict[int, int] = _Memo(self._place)
+        self._following: dict[int, dict[str, int]] = {}
+        self._pairs = 0
 
     def forget(self) -> None:
         """Call when a table has changed."""
         if self._entries:
             self._entries.clear()
-        if self._pairs:
-            self._pairs.clear()
+            self._following.clear()
+            self._pairs = 0
         if self._places:
             self._places.clear()
 
@@ -85,37 +88,40 @@ class Scorer:
     def sums_of(self, raws: Sequence[str]) -> tuple[Sequence[int], float]:
         """As `sums`, of a text that is already split."""
         entries = self._entries
-        pairs = self._pairs
-        start = features.START
-        total = tail = 0
-        before = start
-        reach = n = 0
+        total = tail = reach = n = 0
+        before = self._after(features.START)
         seen_but = asks = False
         for raw in raws:
             entry = entries[raw]
             if entry is None:
                 continue
             n += 1
-            plain, turned, plain_tail, turned_tail, first, last, new_reach, but, asks = entry
-            total += turned if reach else plain
-            if first != start:
-                total += pairs[before << 32 | first]
-            before = last
+            plain, turned, following, special = entry
+            total += (turned if reach else plain) + before[raw]
+            before = following
+            if special is None:
+                if reach:
+                    reach -= 1
+                if asks:
+                    asks = False
+                continue
+            plain_tail, turned_tail, new_reach, but, asks = special
             if but:
                 seen_but = True
                 tail = 0
             if seen_but:
                 tail += turned_tail if reach else plain_tail
-            if new_reach >= 0:
+            if new_reach is not None:
                 reach = new_reach
             elif reach:
                 reach -= 1
-        total += tail
+        if seen_but:
+            total += tail
         if asks:
             total += self._places[features.ASKS]
         total += self._places[features.length_place(n)]
         fields = unpack(total, self.fields)
-        if len(entries) > MEMO_MOST or len(pairs) > PAIRS_MOST:
+        if len(entries) > MEMO_MOST or self._pairs > PAIRS_MOST:
             self.forget()
         return fields[1:], (fields[0] / 100.0) ** 0.5
 
@@ -127,31 +133,26 @@ class Scorer:
         raw, values
             The values as in `sums`, without a "but" clause's extra weight.
         """
-        before = features.START
+        before = self._after(features.START)
         reach = 0
         for raw in raws:
-            p = piece(raw)
             entry = self._entries[raw]
             if entry is None:
                 continue
-            total = entry[1] if reach else entry[0]
-            if p.first != features.START:
-                total += self._pairs[before << 32 | p.first]
-            before = p.last
+            p = piece(raw)
+            total = (entry[1] if reach else entry[0]) + before[raw]
+            before = entry[2]
             if p.reach is not None:
                 reach = p.reach
             elif reach:
                 reach -= 1
             yield raw, unpack(total, self.fields)[1:]
 
-    def _sum(self, side_ones: Sequence[int], side_parts: Sequence[int]) -> list[int]:
-        fields = [100 * len(side_ones) + _PART_SQUARED * len(side_parts)]
-        places = np.array([*side_ones, *side_parts], dtype=np.int64)
-        values = np.full((len(places), 1), float(ONE))
-        values[len(side_ones) :] = PART_VALUE * ONE
+    def _sum(self, side: Side) -> list[int]:
+        fields = [round(side.squared * 100)]
         for table in self.tables:
-            products = np.rint(table.weights[table.rows(places)] * values)
-            fields.extend(int(v) for v in products.sum(axis=0))
+            products = table.weights[table.rows(side.places)] * (side.values * ONE)[:, None]
+            fields.extend(int(v) for v in np.rint(products).sum(axis=0))
         return fields
 
     def _compile(self, raw: str) -> _Entry | None:
@@ -159,29 +160,43 @@ class Scorer:
         if not p.words:
             return None
         points = list(self.rules(p.words)) if self.rules else []
-
-        def whole(side: Side) -> int:
-            return pack(self._sum(side.ones, side.parts) + points)
-
+        special: _Special | None = None
+        if len(p.plain.tail) or len(p.turned.tail) or p.reach is not None or p.but or p.asks:
+            tails = (pack(self._sum(_ones(side.tail))) for side in (p.plain, p.turned))
+            special = (*tails, p.reach, p.but, p.asks)  # type: ignore[assignment]  # two tails
         return (
-            whole(p.plain),
-            whole(p.turned),
-            pack(self._sum(p.plain.tail, ())),
-            pack(self._sum(p.turned.tail, ())),
-            p.first,
-            p.last,
-            -1 if p.reach is None else p.reach,
-            p.but,
-            p.asks,
+            pack(self._sum(p.plain) + points),
+            pack(self._sum(p.turned) + points),
+            self._after(p.last),
+            special,
         )
 
-    def _pair(self, key: int) -> int:
-        sums = self._sum((pair_place(key >> 32, key & 0xFFFFFFFF),), ())
-        sums.extend(self.pair_rules.get(key, ()))
+    def _after(self, word: int) -> dict[str, int]:
+        """Sums of the pairs that start with a word (by code), by the raw token that follows."""
+        found = self._following.get(word)
+        if found is None:
+            found = self._following[word] = _Memo(lambda raw: self._pair(word, raw))
+        return found
+
+    def _pair(self, word: int, raw: str) -> int:
+        first = piece(raw).first
+        if first == features.START:
+            return 0
+        self._pairs += 1
+        sums = self._sum(_ones([pair_place(word, first)]))
+        sums.extend(self.pair_rules.get(word << 32 | first, ()))
         return pack(sums)
 
     def _place(self, place: int) -> int:
-        return pack(self._sum((place,), ()))
+        return pack(self._sum(_ones([place])))
+
+
+def _ones(places: Sequence[int] | NDArray[np.int64]) -> Side:
+    rows = np.asarray(places, dtype=np.int64)
+    return Side(rows, np.ones(len(rows)), float(len(rows)), _NONE)
+
+
+_NONE: Final = np.empty(0, dtype=np.int64)
 
 
 class _Memo(dict):  # type: ignore[type-arg]  # keys and values differ by use; typed at its attributes

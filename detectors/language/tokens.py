@@ -13,19 +13,22 @@ READ_LIMIT: Final = 2_000
 """Characters read of a text: a longer one has said what it thinks by then (SmSA's longest: 560)."""
 
 _TOKEN = re.compile(
-    r"(?:https?://|www\.)\S+"
+    r"https?://\S+|www\.\S+"
     r"|[@#]\w+"
-    r"|[a-zà-ÿ]+(?:['’\-][a-zà-ÿ]+)*\d?"
-    r"|[:;=]['\-]?[)(dp/@|]|[)(]:|<3|\^_?\^|-_-|>:\("
     r"|\d[\d.,:]*"
-    r"|[!?]+|\.\.+|[.,;\n]"
-    r"|[☀-➿⬀-⯿\U0001f000-\U0001faff♥️]"
-    r"|[^\W\d_a-zà-ÿ]+"
+    r"|[^\W\d_][\w'’\-]*"
+    r"|[:;=]['\-]?[dp)(/|@]+|<3|\^_*\^|-_+-|>_+<|>:\("
+    r"|[^\w\s@#]+"
+    r"|\n"
 )
 _LONG_REPEAT = re.compile(r"(.)\1{2,}")
 _SHORT_REPEAT = re.compile(r"([^aeiou\W])\1+$")
 
-BREAKS: Final = frozenset({".", ",", ";", "\n", "...", "..", "!", "?"})
+EMOJI_MOST: Final = 2
+_FIRST_EMOJI: Final = 0x2190
+_SKIN: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe0f\u200d\ufffd")
+
+BREAKS: Final = frozenset({".", "...", "!", "?"})
 """Tokens that end a clause, and with it the reach of a negation."""
 
 _ENCLITICS: Final = ("nya", "lah", "kah", "ku", "mu")
@@ -72,24 +75,38 @@ def meaning(raw: str) -> tuple[str, ...]:
 
     >>> meaning("gabisa"), meaning("bagusss"), meaning("barangnya"), meaning("enak-enak")
     (('tidak', 'bisa'), ('bagus',), ('barang',), ('enak',))
+    >>> meaning("?!"), meaning("😡😡😡"), meaning("10.000")
+    (('?',), ('😡', '😡'), ('<num>',))
     """
     first = raw[0]
     if first == "@":
         return ("<user>",)
     if first == "#":
-        return _word(raw[1:])
+        return _word(raw[1:].strip("_") or "#")
     if raw.startswith(("http://", "https://", "www.")):
         return ("<url>",)
     if first.isdigit():
         digits = raw.rstrip(".,:")
         return (digits,) if len(digits) == 1 else ("<num>",)
-    if first in "!?":
-        return ("?",) if "?" in raw else ("!",)
-    if raw == "\ufe0f" or raw == "nya":
-        return ()
-    if first == ".":
-        return ("...",) if len(raw) > 1 else (".",)
-    return _word(raw)
+    if first.isalpha():
+        return () if raw == "nya" else _word(raw)
+    return _marks(raw)
+
+
+def _marks(raw: str) -> tuple[str, ...]:
+    """Punctuation, emoticons and emoji; of a run of emoji the first two."""
+    if raw in lexicon():
+        return (raw,)
+    if "?" in raw:
+        return ("?",)
+    if "!" in raw:
+        return ("!",)
+    if ".." in raw or "…" in raw:
+        return ("...",)
+    feelings = [c for c in raw if ord(c) > _FIRST_EMOJI and c not in _SKIN]
+    if feelings:
+        return tuple(feelings[:EMOJI_MOST])
+    return (".",) if raw[0] in ".,;\n" else ()
 
 
 def _word(raw: str) -> tuple[str, ...]:
@@ -98,12 +115,20 @@ def _word(raw: str) -> tuple[str, ...]:
         return known[raw]
     if raw in lexicon():
         return (raw,)
-    word = raw.replace("’", "'")
+    word = raw.replace("’", "'").strip("'-_") or raw
+    if word in known:
+        return known[word]
     if word[-1].isdigit():
         word = word[:-1] or word
     left, dash, right = word.partition("-")
-    if dash and left == right:
-        word = left
+    if dash and right:
+        if left == right:
+            word = left
+        elif word not in lexicon() and right != "nya":
+            # "sana-sini", "top-up", "e-wallet": their halves are the words that are known
+            return tuple(w for half in word.split("-")[:4] if half for w in meaning(half))
+        elif right == "nya":
+            word = left
     if _LONG_REPEAT.search(word):
         double = _LONG_REPEAT.sub(r"\1\1", word)
         word = double if double in lexicon() or double in known else _LONG_REPEAT.sub(r"\1", word)

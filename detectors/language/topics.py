@@ -11,6 +11,7 @@ from detectors.language.packed import ONE
 from detectors.language.reading import read
 from detectors.language.scorer import Scorer
 from detectors.language.taxonomy import ENOUGH, Rules, Taxonomy, default
+from detectors.language.tokens import split
 
 STEEPNESS: Final = 1.5
 """Log-odds a point: 3 points give 0.68, 4 give 0.90, 2 give 0.32."""
@@ -65,10 +66,13 @@ class TopicClassifier(base.MultiLabelClassifier):
 
     def prior(self, x: str | Mapping[Any, Any]) -> list[float]:
         """Log-odds of every topic by the rules alone."""
+        return self.prior_of(split(x)) if isinstance(x, str) else [0.0] * len(self._known)
+
+    def prior_of(self, raws: Sequence[str]) -> list[float]:
+        """As `prior`, of a text that is already split."""
         known = [0.0] * len(self._known)
-        if isinstance(x, str):
-            sums, _ = self._prior.sums(x)
-            known[: len(sums)] = [prior_log_odds(s / ONE) for s in sums]
+        sums, _ = self._prior.sums_of(raws)
+        known[: len(sums)] = [prior_log_odds(s / ONE) for s in sums]
         return known
 
     def learn_one(self, x: str | Mapping[Any, Any], y: Mapping[Any, bool]) -> None:

@@ -10,7 +10,7 @@ from detectors.language.flags import flags
 from detectors.language.linear import softmax
 from detectors.language.locale import language
 from detectors.language.packed import ONE
-from detectors.language.reading import read
+from detectors.language.reading import read_tokens
 from detectors.language.scorer import Scorer
 from detectors.language.sentiment import SentimentClassifier
 from detectors.language.shipped import shipped
@@ -131,12 +131,13 @@ class Language:
         )
 
     def _topics(self, sums: Sequence[int], scale: float, sentiment: Sentiment) -> tuple[str, ...]:
-        outputs = self._outputs
+        least = self._least_odds
         found = [
             name
-            for place, name in enumerate(self._names)
-            if sums[3 + place] / scale + prior_log_odds(sums[outputs + place] / ONE)
-            >= self._least_odds
+            for name, learned, points in zip(
+                self._names, sums[3:], sums[self._outputs :], strict=False
+            )
+            if (points or learned) and learned / scale + prior_log_odds(points / ONE) >= least
         ]
         if sentiment == "positive" and self.taxonomy.praise:
             found.append(self.taxonomy.praise)
@@ -178,10 +179,11 @@ class Language:
         if topics is not None and (unknown := set(topics) - set(self.taxonomy.names)):
             msg = f"unknown topics {sorted(unknown)}; known: {', '.join(self.taxonomy.names)}"
             raise ValueError(msg)
-        places, values = read(text)
+        raws = split(text)
+        places, values = read_tokens(raws)
         if sentiment is not None:
             self.sentiment.learn_read(places, values, sentiment)
         if topics is not None:
             truth = {name: name in topics for name in self._names}
-            self.topics.learn_read(places, values, self.topics.prior(text), truth)
+            self.topics.learn_read(places, values, self.topics.prior_of(raws), truth)
         self._stale = True
