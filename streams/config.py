@@ -55,11 +55,19 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> RootSettings:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(path, [f"{path}: not valid TOML: {e}"]) from e
+    return parse_values(values, path, key_lines(text))
+
+
+def parse_values(
+    values: Mapping[str, Any],
+    path: Path,
+    lines: Mapping[tuple[str, ...], int] | None = None,
+) -> RootSettings:
+    """Build settings from the values of a configuration; `path` and `lines` are for messages."""
     try:
         return root_model().model_validate(values)
     except ValidationError as e:
-        lines = key_lines(text)
-        problems = [_sentence(path, lines, dict(error)) for error in e.errors()]
+        problems = [_sentence(path, lines or {}, dict(error)) for error in e.errors()]
         raise ConfigError(path, problems) from e
 
 

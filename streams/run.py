@@ -35,8 +35,15 @@ def services(names: Sequence[str] | None = None) -> dict[str, Service]:
     return {name: found[name].load() for name in sorted(names or found)}
 
 
-async def run(settings: RootSettings, store: Log, wanted: dict[str, Service]) -> None:
+async def run(
+    settings: RootSettings, store: Log, wanted: dict[str, Service], *, until: str | None = None
+) -> None:
     """Run services until a signal or a failure; closes the log.
+
+    Parameters
+    ----------
+    until
+        Name of a service whose end ends all; None: they run until a signal.
 
     Raises
     ------
@@ -55,7 +62,7 @@ async def run(settings: RootSettings, store: Log, wanted: dict[str, Service]) ->
                 group.create_task(serve(settings, store), name=name)
                 for name, serve in wanted.items()
             ]
-            await _first(stop, tasks)
+            await _first(stop, [t for t in tasks if until in (None, t.get_name())])
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as group:

@@ -112,12 +112,13 @@ class Pipeline:
         for brand in state.awake(tick.run):
             if brand.hot.applied >= offset:
                 continue
+            if rests(brand, marks):
+                state.rest(brand)
+                continue
             closed = close(self.config, brand, marks, out)
             if glance(self.config, brand, marks, out) or closed:
                 brand.hot.applied = offset
                 state.touch(brand)
-            if rests(brand, marks):
-                state.rest(brand)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands
@@ -129,9 +130,9 @@ class Pipeline:
         if not known:
             self._inherit(state, brand)
         marks = state.marks.get(batch.run, Marks())
-        if state.wake(brand):
-            # A quiet brand catches up with the watermark before its next mention is counted.
-            close(self.config, brand, marks, out)
+        state.wake(brand)
+        # A quiet brand catches up with the watermark before its next mention is counted.
+        close(self.config, brand, marks, out)
         watermark_s = marks.watermark_s(blind_after_s=self.config.blind_after_s)
         admitted = (self._admit(brand, mention, watermark_s, out) for mention in batch.mentions)
         if scored := tuple(one for one in admitted if one is not None):

@@ -152,13 +152,9 @@ class PartitionState:
         """A state has changed and is to be written with the next flush."""
         self._touched[brand.run, brand.brand] = None
 
-    def wake(self, brand: BrandState) -> bool:
-        """From now on ticks look at a brand; True if they did not before."""
-        awake = self._awake.setdefault(brand.run, set())
-        if brand.brand in awake:
-            return False
-        awake.add(brand.brand)
-        return True
+    def wake(self, brand: BrandState) -> None:
+        """From now on ticks look at a brand."""
+        self._awake.setdefault(brand.run, set()).add(brand.brand)
 
     def rest(self, brand: BrandState) -> None:
         """Ticks leave a quiet brand alone; it catches up when it is mentioned again."""
@@ -206,3 +202,8 @@ def applied_of(hot: bytes) -> tuple[int, int]:
     """(applied, acted) of an encoded `hot` part."""
     value = _hot_decoder.decode(hot)
     return value.applied, value.acted
+
+
+def applied_through(marks: bytes) -> int:
+    """Highest offset of the mentions topic that an encoded `marks` value covers."""
+    return _marks_decoder.decode(marks).applied

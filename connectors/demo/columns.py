@@ -1,0 +1,67 @@
+"""A first look at a person's file: which brands and channels it names."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.contract import Fatal
+from connectors.ingest.fold import slug
+from connectors.sources.tabular.mapping import Columns
+from connectors.sources.tabular.opening import open_table
+from connectors.sources.tabular.rows import Row
+from streams.service import CannotStart
+
+MOST_BRANDS = 100
+MOST_CHANNELS = 20
+
+
+class Found(NamedTuple):
+    brands: dict[str, str]
+    """Title by name."""
+    source: dict[str, Any]
+    """Keys of the `file` source that reads it."""
+
+
+def guess(path: Path, brand_column: str | None = None) -> Found:
+    """Read the file once and say how to replay it.
+
+    Without a brand column all rows are about one brand, named after the file.
+
+    Raises
+    ------
+    CannotStart
+        If the file cannot be read as CSV or JSON lines with texts and times.
+    """
+    try:
+        table = open_table(path, form="auto", delimiter=None, encoding="utf-8", growing=False)
+    except Fatal as e:
+        raise CannotStart(str(e)) from e
+    if table is None:
+        raise CannotStart(f"{path} is empty")
+    with table.file:
+        columns = Columns({"brand": brand_column} if brand_column else {}, table.rows.header)
+        if missing := columns.missing(table.rows.header):
+            there = ", ".join(table.rows.header)
+            raise CannotStart(f"{path} has no {missing[0]}; its columns are: {there}")
+        brands: dict[str, str] = {}
+        channels: dict[str, None] = {}
+        while (row := table.rows.next()) is not None:
+            _note(row, columns, brands, channels)
+    source: dict[str, Any] = {"columns": dict(columns.names), "run": "live"}
+    if not brands:
+        name = slug(path.stem) or "brand"
+        brands = {name: path.stem}
+        source["brand"] = name
+    if 0 < len(channels) <= MOST_CHANNELS:
+        source["channels"] = sorted(channels)
+    return Found(brands, source)
+
+
+def _note(row: Row, columns: Columns, brands: dict[str, str], channels: dict[str, None]) -> None:
+    if row.values is None:
+        return
+    brand = columns.value(row.values, "brand").strip()
+    if brand and len(brands) < MOST_BRANDS:
+        brands.setdefault(slug(brand), brand)
+    channel = slug(columns.value(row.values, "channel"))
+    if channel and len(channels) <= MOST_CHANNELS:
+        channels.setdefault(channel)
