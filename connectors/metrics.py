@@ -69,7 +69,7 @@ LAST_SUCCESS = Gauge(
     registry=REGISTRY,
 )
 LAG = Gauge(
-    "siaga_source_lag_seconds",
+    "siaga_connector_lag_seconds",
     "The source's clock minus its watermark: how old what it has not shown yet may be.",
     labelnames=("connector",),
     registry=REGISTRY,

@@ -11,7 +11,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -133,6 +133,8 @@ class Runner:
         self._written_at = 0.0
         self._written: tuple[str | None, str] = (self._cursor, "")
         self._was_ended = saved is not None and saved.state == "ended"
+        self.stopped = asyncio.Event()
+        """Set when only a person can get the source going again."""
         self.state = "new"
         self.detail = ""
         self._last_success = saved.last_success if saved else None
@@ -149,6 +151,7 @@ class Runner:
             else:
                 await self._listen(self._connector)
             if self.state == "stopped":
+                self.stopped.set()
                 # Its ticks go on and say that it is blind, until a person mends it.
                 await self._save()
                 await ticker
@@ -337,6 +340,10 @@ class Runner:
             self._watermark = self._clock = last + ahead
             await self._publisher.append(self._ticks(ended=True))
         await self._save()
+        # A series that stands still for ever would look like a dead connector.
+        for series in (metrics.UP, metrics.LAST_SUCCESS, metrics.LAG):
+            with suppress(KeyError):
+                series.remove(self.name)
         logger.info("source %s: ended after %d mentions", self.name, self.mentions)
 
     async def _tick_for_ever(self) -> None:

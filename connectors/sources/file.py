@@ -17,6 +17,7 @@ import msgspec
 from pydantic import AwareDatetime, Field, field_validator
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, SourceSettings
+from connectors.ingest.door import FUTURE_SKEW, OLDEST
 from connectors.sources.tabular import mapping
 from connectors.sources.tabular.mapping import Broken, Columns
 from connectors.sources.tabular.opening import Format, Table, open_table
@@ -180,8 +181,8 @@ class FileConnector:
         latest = float("-inf")
         for row in _all(table):
             item = self._item(row)
-            if isinstance(item, Item):
-                time_s = item.published_at.timestamp()
+            if isinstance(item, Item) and self._is_plausible(item.published_at):
+                time_s = _aware(item.published_at).timestamp()
                 if time_s < latest - self._settings.lateness_s:
                     return True
                 latest = max(latest, time_s)
@@ -201,9 +202,9 @@ class FileConnector:
         start, time_s = table.body, float("-inf")
         for row in _all(table):
             item = self._item(row)
-            if isinstance(item, Item):
-                time_s = item.published_at.timestamp()
-            # A broken row keeps the place of the row before it.
+            if isinstance(item, Item) and self._is_plausible(item.published_at):
+                time_s = _aware(item.published_at).timestamp()
+            # A row without a sensible time keeps the place of the row before it.
             spots.append(_Spot(time_s, start, row.line))
             start = row.end
         table.file.close()
@@ -228,7 +229,7 @@ class FileConnector:
                 ended = True
                 break
             row, item = taken
-            if isinstance(item, Item):
+            if isinstance(item, Item) and self._is_plausible(item.published_at):
                 time = _aware(item.published_at)
                 if waits := not self._is_due(time):
                     self._held = taken
@@ -285,6 +286,10 @@ class FileConnector:
         if isinstance(found, Broken):
             return BadItem(found.reason, found.detail, origin, row.raw)
         return found
+
+    def _is_plausible(self, time: datetime) -> bool:
+        """Whether a row's time may move the clock: one 1970 or 2099 must not close whole years."""
+        return OLDEST <= _aware(time) <= self._context.now() + FUTURE_SKEW
 
     def _is_due(self, time: datetime) -> bool:
         settings = self._settings

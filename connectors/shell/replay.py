@@ -1,0 +1,124 @@
+"""`siaga replay`: one file through the pipeline, with its columns given by flags."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from connectors.ingest import cursors
+from connectors.ingest.fold import slug
+from connectors.service import make_runners
+from connectors.shell.terminal import harmless
+from connectors.sources.file import FileSettings
+from connectors.sources.tabular.mapping import FIELDS
+from streams.log.port import Log
+from streams.settings import RootSettings
+
+
+def columns(mapped: Iterable[str], **named: str) -> dict[str, str]:
+    """Return columns by field from `field=column` texts and the flags of their own.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text has no "=" or names no field.
+    """
+    found = {field: column for field, column in named.items() if column}
+    for text in mapped:
+        field, equals, column = text.partition("=")
+        if not equals or field not in FIELDS or not column:
+            raise typer.BadParameter(
+                f"--map {text!r}: write field=column with one of {', '.join(FIELDS)}"
+            )
+        found[field] = column
+    return found
+
+
+def file_settings(*, path: Path, run: str, **values: Any) -> FileSettings:
+    """Build the source's settings from the flags.
+
+    Raises
+    ------
+    typer.BadParameter
+        With a sentence a mistake.
+    """
+    if not path.is_file():
+        raise typer.BadParameter(f"no such file: {path}")
+    name = source_name(path)
+    try:
+        return FileSettings.model_validate(
+            {"type": "file", "path": path, "run": run or f"replay-{name}"[:63], **values}
+        )
+    except ValidationError as e:
+        told = (f"{'.'.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors())
+        raise typer.BadParameter("; ".join(told)) from e
+
+
+def source_name(path: Path) -> str:
+    """Return a label-safe name for a file.
+
+    >>> source_name(Path("data/Tweets 2015.csv.gz"))
+    'tweets-2015'
+    """
+    return slug(path.name.partition(".")[0])[:63].strip("-_") or "file"
+
+
+def replay(settings: RootSettings, source: FileSettings, *, again: bool) -> int:
+    """Publish a file and say what became of it; return the exit status."""
+    from streams.logs import set_up
+
+    set_up()
+    if not settings.brands:
+        typer.echo("No brands are configured: add [brands.NAME] tables to siaga.toml.", err=True)
+        return 2
+    return asyncio.run(_replay(settings, source, again=again))
+
+
+async def _replay(settings: RootSettings, source: FileSettings, *, again: bool) -> int:
+    from streams.log.open import open_log
+
+    log: Log = open_log(settings)
+    name = source_name(source.path)
+    try:
+        if again:
+            from streams.topics import TOPICS
+
+            await log.ensure(TOPICS)
+            await log.append([cursors.forget(name, source.run)])
+        [runner] = await make_runners(settings, log, {name: source})
+        before, dead_before = runner.mentions, runner.dead_letters
+        task = asyncio.create_task(runner.run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # not on Windows
+                loop.add_signal_handler(number, task.cancel)
+        stopped = asyncio.create_task(_until_stopped(runner.stopped, task))
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        stopped.cancel()
+    finally:
+        await log.close()
+    published = runner.mentions - before
+    dead = runner.dead_letters - dead_before
+    typer.echo(
+        f"{source.path}: {published} mentions published in run {source.run!r}, "
+        f"{dead} dead letters ({runner.state})"
+    )
+    if runner.state == "stopped":
+        typer.echo(f"Stopped: {harmless(runner.detail)}", err=True)
+        return 1
+    if dead:
+        typer.echo("See what was wrong: siaga dead-letters list")
+    if runner.state == "ended" and not published and before:
+        typer.echo("It was read to its end before; --again reads it once more.")
+    return 0
+
+
+async def _until_stopped(stopped: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    await stopped.wait()
+    task.cancel()
