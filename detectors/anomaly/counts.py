@@ -189,6 +189,15 @@ class CountDetector(Detector):
             int(engine.windows.lengths[where] * engine.step_s),
         )
 
+    def take(self, x: Features, *, start_s: int) -> float:
+        """Score and learn in one go, for replays of one signal; 0.0 while warming up."""
+        engine = self.engine
+        warming = self.warming
+        s, _ = engine.surprise(self.value(x), engine.expect(start_s))
+        score = 0.0 if warming else self.tail.score(s)
+        self.learn(x, start_s=start_s)
+        return score
+
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
         engine = self.engine
         gap = (start_s - self.clock) // engine.step_s if self.clock else 0
@@ -201,7 +210,7 @@ class CountDetector(Detector):
         value = self.value(x)
         if engine.settled:
             s, _ = engine.surprise(value, engine.expect(start_s))
-            self.calibrate(s)
+            self.tail.learn(s)
         block = engine.mean_block
         engine.step(value, start_s)
         self.seen_s += engine.step_s
@@ -222,13 +231,13 @@ class CountDetector(Detector):
             # The surprise falls from step to step of an empty stretch: look until it is calm.
             while left > 0:
                 s = engine.surprise(0.0, mean)[0] if engine.settled else 0.0
-                if s <= self.tail.low * 0.9:
+                if s <= self.tail.calm_below():
                     self.tail.learn_calm(left)
                     engine.empty(left, at)
                     at += left * engine.step_s
                     left = 0
                 else:
-                    self.calibrate(s)
+                    self.tail.learn(s)
                     engine.empty(1, at)
                     at += engine.step_s
                     left -= 1

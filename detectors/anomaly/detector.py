@@ -10,9 +10,6 @@ from detectors.anomaly.features import Features, from_dict
 from detectors.anomaly.reading import Reading
 from detectors.anomaly.tail import Tail
 
-CRISIS_SCORE = 4.0
-"""From this score on a step teaches the tail little: a crisis must not become the new normal."""
-CRISIS_WEIGHT = 0.1
 UPPER_SCORE = 3.0
 """`Reading.upper` is the value at this score: once in a thousand steps."""
 
@@ -68,8 +65,3 @@ class Detector(base.AnomalyDetector, abc.ABC):
     @property
     def warming(self) -> bool:
         return self.seen_s < self.config.warm_up_s
-
-    def calibrate(self, s: float) -> None:
-        """Teach the tail one step's surprise."""
-        weight = CRISIS_WEIGHT if self.tail.score(s) >= CRISIS_SCORE else 1.0
-        self.tail.learn(s, weight)

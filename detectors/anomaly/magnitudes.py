@@ -72,7 +72,7 @@ class MagnitudeDetector(Detector):
         if held:
             return
         value = self.value(x)
-        self.calibrate(self._surprise(value))
+        self.tail.learn(self._surprise(value))
         self.often_x *= self.often_fade
         self.often_n = self.often_fade * self.often_n + 1.0
         self.seen_s += self.config.step_s

@@ -119,7 +119,7 @@ class NegativeShare(Detector):
         negative = min(x.negative, n)
         if n > 0.0:
             s, _ = self._surprise(n, negative, self.share)
-            self.calibrate(s)
+            self.tail.learn(s)
         for i, keep in enumerate(self.keep):
             self.mentions[i] = keep * self.mentions[i] + n
             self.negative[i] = keep * self.negative[i] + negative

@@ -25,7 +25,7 @@ class SlowBurn(Detector):
     >>> burn = SlowBurn()
     >>> for i in range(7 * 1440):
     ...     burn.learn_one({"mentions": 2, "negative": i % 2})
-    >>> for i in range(240):
+    >>> for i in range(360):
     ...     burn.learn_one({"mentions": 4, "negative": 1 + i % 2})
     >>> burn.score_one({"mentions": 4, "negative": 2}) > 3.0
     True
@@ -119,7 +119,7 @@ class SlowBurn(Detector):
         x = self.block_x * whole / self.block_n
         if self.engine.settled:
             s, _ = self.engine.surprise(x, self.engine.expect(start_s))
-            self.calibrate(s)
+            self.tail.learn(s)
         self.engine.step(x, start_s)
         self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
 

@@ -28,12 +28,12 @@ def beta_z(a: float, b: float, odds: float) -> float:
 
     Examples
     --------
-    P(X >= 9) of Poisson(3) is 0.0038, that is z = 2.67; here 2.65 (a = 9; b large is the Poisson limit):
+    P(X >= 9) of Poisson(3) is 0.0038, that is z = 2.67; here 2.65 (a large b is the Poisson limit):
 
     >>> round(beta_z(9.0, 1e9, 3.0 / 1e9), 2)
     2.65
     """
-    g = (a / (b * odds)) ** THIRD
+    g: float = (a / (b * odds)) ** THIRD
     u = 1.0 / (9.0 * a)
     v = 1.0 / (9.0 * b)
     return ((1.0 - u) * g - (1.0 - v)) / math.sqrt(u * g * g + v)

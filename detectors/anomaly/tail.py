@@ -1,6 +1,7 @@
 """How often does a series really reach a surprise? Learned, so that 3 means once in a thousand."""
 
 import math
+from collections.abc import Sequence
 
 LN10 = math.log(10.0)
 
@@ -10,12 +11,13 @@ class Tail:
 
     If the model were right, s would be exponential with mean 1. It never is: several windows are
     looked at, and real conversations have heavier tails than any textbook distribution. So two
-    quantiles of s are tracked (exceeded in 10 % and in 1 % of the steps) by stochastic
-    approximation (Robbins and Monro, 1951), and above the second one the excess is exponential
-    with a learned mean (peaks over threshold; Siffer et al., KDD 2017, with shape 0). Between the
-    knots log p is linear in s.
+    quantiles of h = sqrt(s), which is about a z-score, are tracked (exceeded in 10 % and in 1 % of
+    the steps) by stochastic approximation (Robbins and Monro, 1951), and above the second one the
+    excess is exponential with a learned mean (peaks over threshold; Siffer et al., KDD 2017, with
+    shape 0). Between the knots log p is linear in h. On labelled tweet counts the excess of h
+    transfers between series better than that of s: an exponential z is a heavier tail.
 
-    Constant memory: four numbers.
+    Constant memory: five numbers.
 
     Parameters
     ----------
@@ -39,64 +41,78 @@ class Tail:
     __slots__ = ("excess", "high", "low", "memory", "n", "peaks", "prior")
 
     EXCESS_PRIOR = 20.0
-    """Exceedances that the prior excess of 1 is worth."""
+    """Exceedances that the prior excess is worth."""
     PEAKS_MEMORY = 400.0
     """Exceedances of the 1 % quantile that the mean excess remembers."""
-    EXCESS_CAP = 6.0
-    """An excess counts as at most so many mean excesses: a crisis teaches little."""
+    EXCESS_CAP = 20.0
+    """An excess counts as at most so many mean excesses."""
+    LEAST = 0.1
+    """The 10 % quantile stays above this, and the 1 % quantile so far above it."""
 
     def __init__(self, looks: float, memory: float = 20_000.0, prior: float = 2_000.0) -> None:
         self.memory = memory
         self.prior = prior
-        self.low = math.log(10.0 * looks)
-        self.high = math.log(100.0 * looks)
-        self.excess = 1.0
+        self.low = math.sqrt(math.log(10.0 * looks))
+        self.high = math.sqrt(math.log(100.0 * looks))
+        self.excess = (self.high - self.low) / LN10
         self.n = 0.0
         self.peaks = 0.0
 
     def score(self, s: float) -> float:
         """-log10 of the share of steps in which the series exceeds `s`; 0 where s <= 0."""
-        if s >= self.high:
-            return 2.0 + (s - self.high) / (self.excess * LN10)
-        if s >= self.low:
-            return 1.0 + (s - self.low) / (self.high - self.low)
-        return s / self.low if s > 0.0 else 0.0
+        if s <= 0.0:
+            return 0.0
+        h = math.sqrt(s)
+        if h >= self.high:
+            return 2.0 + (h - self.high) / (self.excess * LN10)
+        if h >= self.low:
+            return 1.0 + (h - self.low) / (self.high - self.low)
+        return h / self.low
 
     def surprise_at(self, score: float) -> float:
         """Return the s at which `score` is reached, for score >= 2 (the inverse of `score`)."""
-        return self.high + (score - 2.0) * self.excess * LN10
+        h = self.high + (score - 2.0) * self.excess * LN10
+        return h * h
 
-    def learn(self, s: float, weight: float = 1.0) -> None:
-        """Learn that one step had surprise `s`; `weight` < 1 in a crisis."""
+    def learn(self, s: float) -> None:
+        """Learn that one step had surprise `s`."""
+        h = math.sqrt(s) if s > 0.0 else 0.0
         self.n = min(self.n + 1.0, self.memory)
-        rate = weight / min(self.n + self.prior, self.memory)
-        gap = self.high - self.low
-        # A quantile moves by (local scale) / p per exceedance, and back by p of that otherwise.
-        low_step = gap / LN10 * rate
-        high_step = self.excess * rate
+        rate = 1.0 / min(self.n + self.prior, self.memory)
         low, high = self.low, self.high
-        self.low += low_step * (9.0 if s > low else -1.0)
-        if s > high:
-            self.high += high_step * 99.0
-            self.peaks = min(self.peaks + weight, self.PEAKS_MEMORY)
-            over = min(s - high, self.EXCESS_CAP * self.excess)
-            self.excess += (over - self.excess) * weight / (self.peaks + self.EXCESS_PRIOR)
+        # A quantile rises by (local scale) / p per exceedance, and falls by p of that otherwise.
+        low_step = (high - low) / LN10 * rate
+        self.low = low + low_step * (9.0 if h > low else -1.0)
+        if h > high:
+            self.high = high + self.excess * rate * 99.0
+            self.peaks = min(self.peaks + 1.0, self.PEAKS_MEMORY)
+            over = min(h - high, self.EXCESS_CAP * self.excess)
+            self.excess += (over - self.excess) / (self.peaks + self.EXCESS_PRIOR)
         else:
-            self.high -= high_step
-        self.low = max(self.low, 0.05)
-        self.high = max(self.high, self.low + 0.1)
+            self.high = high - self.excess * rate
+        self._keep_order()
 
     def learn_calm(self, steps: int) -> None:
-        """Learn `steps` steps below both quantiles at once (closed form up to rounding)."""
+        """Learn `steps` steps below both quantiles at once."""
         if steps <= 0:
             return
-        rate = steps / min(self.n + self.prior + 0.5 * steps, self.memory)
+        rate = steps / min(self.n + self.prior + 0.5 * (steps + 1.0), self.memory)
         self.n = min(self.n + steps, self.memory)
-        self.low = max(self.low - (self.high - self.low) / LN10 * rate, 0.05)
-        self.high = max(self.high - self.excess * rate, self.low + 0.1)
+        gap = self.high - self.low
+        self.low += gap * math.expm1(-rate / LN10)
+        self.high -= self.excess * rate
+        self._keep_order()
+
+    def calm_below(self) -> float:
+        """Return a surprise that is safely below both quantiles while few steps are learned."""
+        return 0.8 * self.low * self.low
+
+    def _keep_order(self) -> None:
+        self.low = max(self.low, self.LEAST)
+        self.high = max(self.high, self.low + self.LEAST)
 
     def state(self) -> tuple[float, ...]:
         return self.low, self.high, self.excess, self.n, self.peaks
 
-    def load(self, state: tuple[float, ...]) -> None:
+    def load(self, state: Sequence[float]) -> None:
         self.low, self.high, self.excess, self.n, self.peaks = state

@@ -4,6 +4,8 @@ import math
 
 Z_CAP_SQUARED = 12.0
 """A block's squared deviation teaches the dispersion at most this many variances."""
+LEAST_DISPERSION = 1e-4
+"""No series is calmer than +-1 % around its level."""
 
 
 class Windows:
@@ -19,8 +21,8 @@ class Windows:
     """
 
     __slots__ = (
-        "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed", "prior",
-        "prior_weight", "usual",
+        "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed", 
+         "usual",
     )  # fmt: skip
 
     def __init__(
@@ -28,22 +30,22 @@ class Windows:
     ) -> None:
         self.lengths = lengths
         self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
-        self.prior = prior
-        self.prior_weight = prior_weight
         self.fade = fade
         n = len(lengths)
         self.observed = [0.0] * n
         self.usual = [0.0] * n
-        self.disp_e = [0.0] * n
-        self.disp_w = [0.0] * n
+        # The prior is history that fades like any other.
+        self.disp_e = [prior * prior_weight] * n
+        self.disp_w = [prior_weight] * n
         self.dispersion = [prior] * n
         self.ninth = [prior / 9.0] * n
 
     def best(self, x: float, mean: float) -> tuple[float, int]:
         """Largest z over the scales if the current step holds `x` where `mean` was expected."""
         best, where = 0.0, 0
-        i = 0
-        for keep, s, e, v in zip(self.keep, self.observed, self.usual, self.ninth, strict=True):
+        for i, (keep, s, e, v) in enumerate(
+            zip(self.keep, self.observed, self.usual, self.ninth, strict=True)
+        ):
             c = 1.0 + keep
             t = c * (keep * s + x)
             m = c * (keep * e + mean)
@@ -54,7 +56,6 @@ class Windows:
                 z = ((1.0 - u) * g - 1.0 + v) / math.sqrt(u * g * g + v)
                 if z > best:
                     best, where = z, i
-            i += 1
         return best, where
 
     def reach(self, z: float, mean: float) -> float:
@@ -109,10 +110,7 @@ class Windows:
             w *= w
             self.disp_e[i] = self.fade * self.disp_e[i] + w * e
             self.disp_w[i] = self.fade * self.disp_w[i] + w
-            d = (self.disp_e[i] + self.prior * self.prior_weight) / (
-                self.disp_w[i] + self.prior_weight
-            )
-            self.dispersion[i] = max(d, 1e-4)
+            self.dispersion[i] = max(self.disp_e[i] / self.disp_w[i], LEAST_DISPERSION)
             self.ninth[i] = self.dispersion[i] / 9.0
 
     def state(self) -> list[float]:

@@ -1,0 +1,1 @@
+"""What any setting would have done, over history, before it pages anyone."""
