@@ -1,0 +1,98 @@
+"""Rules about what people have not done yet: acknowledge, answer."""
+
+from grafana.alerts.rule import Number, Rule, Severity, Text
+from grafana.promql import else_zero_per_brand, latest, selector
+from grafana.settings import Audience, Thresholds
+
+SINCE = "siaga_incident_unacknowledged_since_timestamp_seconds"
+REPLAY_S = 30 * 86_400
+"""Older than this is no incident that waits, but a replay of old data on its own clock."""
+
+
+def people_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+    """The rules of this file."""
+    alert, crisis = (
+        thresholds.unacknowledged_alert_minutes,
+        thresholds.unacknowledged_crisis_minutes,
+    )
+    return (
+        _unacknowledged(
+            "SiagaUnacknowledged",
+            {"2": (alert[0], alert[1]), "3": (crisis[0], crisis[1])},
+            ("channel", "oncall"),
+        ),
+        _unacknowledged(
+            "SiagaUnacknowledgedEscalated",
+            {"2": (alert[1], None), "3": (crisis[1], None)},
+            ("oncall", "management"),
+        ),
+        _overdue("SiagaResponseOverdue", "alert", level="0|1|2"),
+        _overdue("SiagaResponseOverdueCrisis", "crisis", level="3"),
+    )
+
+
+def _age(level: str) -> str:
+    # The exporter gives a time, not an age: an age would freeze with the worker
+    since = f"last_over_time({selector(SINCE, level=level)}[2m])"
+    return f"(time() - min by (brand) ({since}))"
+
+
+def _unacknowledged(
+    name: str,
+    minutes: dict[str, tuple[int, int | None]],
+    audiences: tuple[Audience, ...],
+) -> Rule:
+    steps = []
+    for level, (start, end) in minutes.items():
+        age, last_s = _age(level), REPLAY_S if end is None else 60 * end
+        steps.append(f"(({age} >= bool {60 * start}) * ({age} < bool {last_s}))")
+    # A brand has one level at a time, so the sides of `or` never meet
+    return Rule(
+        name=name,
+        group="people",
+        expr=else_zero_per_brand(" or ".join(steps)),
+        above=0.5,
+        for_s=0,
+        severity="crisis" if "management" in audiences else "alert",
+        audiences=audiences,
+        thread="unacknowledged",
+        summary=Text(
+            id="{brand}: sudah {waiting} belum ada yang menerima tugas.",
+            en="{brand}: nobody has acknowledged for {waiting}.",
+        ),
+        description=Text(
+            id="Insiden terbuka dan belum ada yang mengambilnya. Buka halaman insiden dan terima.",
+            en="An incident is open and nobody has taken it. Open its page and acknowledge.",
+        ),
+        why="The age itself is the wait: no `for`. An acknowledgement resolves it at the next "
+        "evaluation. Each brand is at one step of the ladder at a time.",
+        numbers=(Number("waiting", _age("2|3"), "duration"),),
+        dashboard="incident",
+        panel="Waiting for acknowledgement",
+    )
+
+
+def _overdue(name: str, severity: Severity, *, level: str) -> Rule:
+    return Rule(
+        name=name,
+        group="people",
+        expr=else_zero_per_brand(latest("siaga_response_overdue", "brand", level=level)),
+        above=0.5,
+        for_s=0,
+        severity=severity,
+        audiences=("channel", "oncall"),
+        thread="response",
+        summary=Text(
+            id="{brand}: jawaban pertama terlambat.",
+            en="{brand}: the first response is overdue.",
+        ),
+        description=Text(
+            id="Merek belum menulis apa pun tentang insiden ini. Pernyataan singkat yang jujur "
+            "lebih baik daripada diam.",
+            en="The brand has written nothing about this incident. A short, honest holding "
+            "statement beats silence.",
+        ),
+        why="The clock of the incident (15 or 60 minutes by severity) is the wait: no `for`.",
+        dashboard="incident",
+        panel="First response overdue",
+    )

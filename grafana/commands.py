@@ -1,0 +1,187 @@
+"""`siaga grafana`: provision a Grafana, see drift, take it away again, write files."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from grafana.client import Client
+    from grafana.plan import Resource, Step
+    from grafana.settings import GrafanaSettings
+    from streams.settings import RootSettings
+
+app = typer.Typer(help="Grafana as code.")
+grafana_app = typer.Typer(help="Alerts and dashboards in Grafana, as code.", no_args_is_help=True)
+app.add_typer(grafana_app, name="grafana")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
+]
+
+
+@grafana_app.command("apply")
+def apply_command(
+    config: ConfigOption = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait", help="Seconds to wait for the rules' first evaluation.")
+    ] = 60.0,
+) -> None:
+    """Create or update all of ours; a second run changes nothing.
+
+    Example: SIAGA_GRAFANA_PASSWORD=... siaga grafana apply
+    """
+    from grafana.apply import apply, health, wait_for_health
+
+    ours, client, wanted = _prepare(config)
+    with _told_as_sentences():
+        before = health(client, ours.title)
+        changes = apply(client, ours.name, wanted, told=lambda step: typer.echo(_line(step)))
+        expected = sum(resource.kind == "rule" for resource in wanted)
+        touched = any(step.resource.kind in ("rule", "data source") for step in changes)
+        found = wait_for_health(
+            client, ours.title, expected, before=before if touched else (), timeout_s=wait_s
+        )
+    if not ours.contacts:
+        typer.echo("Nobody is told yet: add a [grafana.contacts.NAME] table.")
+    kept = len(wanted) - sum(step.action != "remove" for step in changes)
+    typer.echo(
+        f"{len(changes)} changed, {kept} as wanted; {len(found)} rules healthy at {ours.url}"
+    )
+
+
+@grafana_app.command("diff")
+def diff_command(config: ConfigOption = None) -> None:
+    """Show what apply would change, edits made by hand among it; exits 1 if there is any.
+
+    Example: siaga grafana diff
+    """
+    from grafana.apply import compare
+
+    ours, client, wanted = _prepare(config)
+    with _told_as_sentences():
+        steps = [step for step in compare(client, ours.name, wanted) if step.action != "keep"]
+    for step in steps:
+        typer.echo("\n".join((_line(step), *(f"    {line}" for line in step.differences))))
+    if steps:
+        raise typer.Exit(1)
+    typer.echo(f"{len(wanted)} as wanted at {ours.url}")
+
+
+@grafana_app.command("destroy")
+def destroy_command(
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove all of ours and nothing else.
+
+    Example: siaga grafana destroy --yes
+    """
+    from grafana.apply import apply
+
+    ours, client, _ = _prepare(config, secrets=False)
+    if not yes:
+        typer.confirm(f"Remove all that is marked {ours.name!r} from {ours.url}?", abort=True)
+    with _told_as_sentences():
+        changes = apply(client, ours.name, [], told=lambda step: typer.echo(_line(step)))
+    typer.echo(f"{len(changes)} removed from {ours.url}")
+
+
+@grafana_app.command("export")
+def export_command(
+    folder: Annotated[Path, typer.Argument(help="Where the files go; ours there are replaced.")],
+    config: ConfigOption = None,
+) -> None:
+    """Write the same content as provisioning files of Grafana and rule files of Prometheus.
+
+    Secrets stay out: contact points name the variables, which Grafana reads itself.
+
+    Example: siaga grafana export provisioning/
+    """
+    from grafana.export import export
+    from streams.config import load
+
+    settings = load(config)
+    for path in export(_section(settings), folder, settings.language, settings.time_zone):
+        typer.echo(path)
+
+
+@grafana_app.command("runbook")
+def runbook_command(
+    alert: Annotated[str, typer.Argument(help="Name of the alert.")],
+    config: ConfigOption = None,
+) -> None:
+    """Print what to do about an alert.
+
+    Example: siaga grafana runbook SiagaCrisis
+    """
+    from grafana.runbooks import runbook
+    from streams.config import load
+
+    with _told_as_sentences():
+        typer.echo(runbook(alert, load(config).language))
+
+
+def _prepare(
+    config: Path | None, *, secrets: bool = True
+) -> "tuple[GrafanaSettings, Client, list[Resource]]":
+    from grafana.client import Client
+    from grafana.resources import wanted
+    from streams.config import load
+
+    settings = load(config)
+    ours = _section(settings)
+    with _told_as_sentences():
+        resources = (
+            wanted(ours, language=settings.language, time_zone=settings.time_zone, env=os.environ)
+            if secrets
+            else []
+        )
+        client = Client(str(ours.url), _login(ours), timeout_s=ours.timeout_s)
+    return ours, client, resources
+
+
+def _section(settings: "RootSettings") -> "GrafanaSettings":
+    from grafana.settings import GrafanaSettings
+
+    return settings.section(GrafanaSettings)
+
+
+def _login(ours: "GrafanaSettings") -> str | tuple[str, str]:
+    from streams.service import CannotStart
+
+    if ours.token_env:
+        if token := os.environ.get(ours.token_env):
+            return token
+        raise CannotStart(f"set {ours.token_env}, which [grafana] token_env names")
+    if password := os.environ.get(ours.password_env):
+        return ours.user, password
+    raise CannotStart(
+        f"set {ours.password_env} to the password of Grafana's user {ours.user!r}, "
+        "or name a token's variable in [grafana] token_env"
+    )
+
+
+class _told_as_sentences:  # noqa: N801 (read as a statement: `with _told_as_sentences():`)
+    """What a person can mend ends the command with a sentence, not a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from grafana.alerts.routing import MissingSecret
+        from grafana.apply import Incomplete, Unhealthy
+        from grafana.client import Refused, Unreachable
+        from grafana.runbooks import NoRunbook
+        from streams.service import CannotStart
+
+        if isinstance(
+            error, Incomplete | Unhealthy | Refused | Unreachable | MissingSecret | NoRunbook
+        ):
+            raise CannotStart(str(error)) from error
+
+
+def _line(step: "Step") -> str:
+    return f"{step.action:<7} {step.resource.kind} {step.resource.key}"

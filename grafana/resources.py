@@ -1,0 +1,61 @@
+"""All that we want in Grafana, from the settings."""
+
+from collections.abc import Mapping
+
+from grafana.alerts import rules
+from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
+from grafana.alerts.routing import contact_points, mute_timing, policy, template
+from grafana.alerts.rule import Language
+from grafana.dashboards import dashboards
+from grafana.plan import Resource
+from grafana.settings import GrafanaSettings
+
+
+def wanted(
+    settings: GrafanaSettings, *, language: Language, time_zone: str, env: Mapping[str, str]
+) -> list[Resource]:
+    """Everything, in no particular order.
+
+    Raises
+    ------
+    grafana.alerts.routing.MissingSecret
+        If a contact's variable is not in `env`.
+    """
+    name = settings.name
+    found = [
+        Resource("data source", f"{name}-prometheus", data_source(settings)),
+        Resource("folder", name, {"uid": name, "title": settings.title}),
+        Resource("template", f"{name}-message", template(settings, language)),
+    ]
+    found += [
+        Resource("dashboard", dashboard["uid"], {"dashboard": dashboard, "folderUid": name})
+        for dashboard in dashboards(name, language)
+    ]
+    if (mute := mute_timing(settings, time_zone)) is not None:
+        found.append(Resource("mute timing", mute["name"], mute))
+    points = contact_points(settings, env)
+    found += [Resource("contact point", point["uid"], point) for point in points]
+    if (branch := policy(settings)) is not None:
+        found.append(Resource("policy", name, branch))
+    all_rules = rules(settings.thresholds)
+    context = Context(settings, language)
+    bodies = [as_grafana(rule, context) for rule in all_rules]
+    found += [Resource("rule", body["uid"], body) for body in bodies]
+    for title in sorted({group_title(rule) for rule in all_rules}):
+        group = {"title": title, "folderUid": name, "interval": INTERVAL_S}
+        found.append(Resource("rule group", title, group))
+    return found
+
+
+def data_source(settings: GrafanaSettings) -> dict[str, object]:
+    """The data source that all rules and panels read."""
+    return {
+        "uid": f"{settings.name}-prometheus",
+        "name": f"{settings.title} Prometheus",
+        "type": "prometheus",
+        "access": "proxy",
+        "url": str(settings.prometheus_url).rstrip("/"),
+        "isDefault": False,
+        # The scrape interval: the least that `$__rate_interval` and steps make sense for
+        "jsonData": {"httpMethod": "POST", "timeInterval": "5s"},
+    }
