@@ -106,8 +106,8 @@ class EmbeddedLog:
         lanes = found.lanes
         chosen = range(len(lanes)) if partitions is None else partitions
         by_number = {lanes[p]: p for p in chosen}
-        ends = await self._run(lambda s: s.ends(by_number))
-        starts = await self._run(lambda s: s.starts(by_number))
+        ends = await self.run(lambda s: s.ends(by_number))
+        starts = await self.run(lambda s: s.starts(by_number))
         if start == "latest":
             at = dict(ends)
         else:
@@ -120,7 +120,7 @@ class EmbeddedLog:
         with Bell(self._writer, order) as bell:
             while True:
                 if follow:
-                    ends = await self._run(lambda s: s.ends(by_number))
+                    ends = await self.run(lambda s: s.ends(by_number))
                 wanted = [Wanted(n, at[n], ends[n]) for n in order if at[n] < ends[n]]
                 chunk = await self._chunk(wanted) if wanted else []
                 if chunk:
@@ -142,18 +142,18 @@ class EmbeddedLog:
         found = await self._topic(topic)
         if found is None:
             return {}
-        return by_lane(found, await self._run(lambda s: s.ends(found.lanes)))
+        return by_lane(found, await self.run(lambda s: s.ends(found.lanes)))
 
     async def starts(self, topic: str) -> dict[int, int]:
         """Offset of the first record kept, by partition."""
         found = await self._topic(topic)
         if found is None:
             return {}
-        return by_lane(found, await self._run(lambda s: s.starts(found.lanes)))
+        return by_lane(found, await self.run(lambda s: s.starts(found.lanes)))
 
     async def topics(self) -> list[str]:
         """Names of all topics of this prefix, without it."""
-        found = await self._run(lambda s: s.topics())
+        found = await self.run(lambda s: s.topics())
         cut = len(self._prefix)
         return [t.name[cut:] for t in found if t.name.startswith(self._prefix)]
 
@@ -168,11 +168,24 @@ class EmbeddedLog:
         self._threads.shutdown(wait=True)
         release(self._writer)
 
+    async def run(self, function: Callable[[Store], T]) -> T:
+        """Run a reading function of the store in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, self._store)
+
+    async def delete(
+        self, ids: Sequence[int], *, lane: int, compacted_to: int | None = None
+    ) -> None:
+        """Delete records by row id, in turn with the writes (for upkeep.py)."""
+        await self._writer.call(
+            lambda store: store.delete(ids, lane=lane, compacted_to=compacted_to)
+        )
+
     # -- helpers
 
     async def _topic(self, name: str) -> Topic | None:
         full = self._prefix + name
-        return self._store.known(full) or await self._run(lambda s: s.topic(full))
+        return self._store.known(full) or await self.run(lambda s: s.topic(full))
 
     def _partition(self, entry: Entry, count: int) -> int:
         if entry.partition is not None:
@@ -187,20 +200,16 @@ class EmbeddedLog:
         return partition_of(entry.key, count)
 
     async def _chunk(self, wanted: Sequence[Wanted]) -> list[Stored]:
-        return await self._run(lambda s: s.read(wanted, max_rows=CHUNK_ROWS, max_bytes=CHUNK_BYTES))
+        return await self.run(lambda s: s.read(wanted, max_rows=CHUNK_ROWS, max_bytes=CHUNK_BYTES))
 
     async def _quiet(self, bell: Bell, at: dict[int, int]) -> bool:
         """Wait until there is something to read (False) or a second has passed (True)."""
         for _ in range(round(IDLE_SECONDS / POLL_SECONDS)):
             if await bell.wait(POLL_SECONDS):
                 return False
-            if await self._run(lambda s: s.ends(at)) != at:
+            if await self.run(lambda s: s.ends(at)) != at:
                 return False
         return True
-
-    async def _run(self, function: Callable[[Store], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, self._store)
 
 
 def _as_record(topic: str, partition: int, stored: Stored) -> LogRecord:
