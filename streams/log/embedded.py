@@ -67,7 +67,7 @@ class EmbeddedLog:
         """Append in order; returns after the commit."""
         rows = []
         for entry in entries:
-            topic = await self._topic(entry.topic)
+            topic = await self.topic(entry.topic)
             if topic is None:
                 raise UnknownTopic(entry.topic)
             size = len(entry.key or b"") + len(entry.value or b"")
@@ -96,13 +96,13 @@ class EmbeddedLog:
             raise ValueError(
                 f"start is 'earliest', 'latest' or offsets by partition, not {start!r}"
             )
-        found = await self._topic(topic)
+        found = await self.topic(topic)
         while found is None:
             if not follow:
                 return
             yield ()
             await asyncio.sleep(IDLE_SECONDS)
-            found = await self._topic(topic)
+            found = await self.topic(topic)
         lanes = found.lanes
         chosen = range(len(lanes)) if partitions is None else partitions
         by_number = {lanes[p]: p for p in chosen}
@@ -139,14 +139,14 @@ class EmbeddedLog:
 
     async def ends(self, topic: str) -> dict[int, int]:
         """Offset after the last record, by partition."""
-        found = await self._topic(topic)
+        found = await self.topic(topic)
         if found is None:
             return {}
         return by_lane(found, await self.run(lambda s: s.ends(found.lanes)))
 
     async def starts(self, topic: str) -> dict[int, int]:
         """Offset of the first record kept, by partition."""
-        found = await self._topic(topic)
+        found = await self.topic(topic)
         if found is None:
             return {}
         return by_lane(found, await self.run(lambda s: s.starts(found.lanes)))
@@ -168,6 +168,11 @@ class EmbeddedLog:
         self._threads.shutdown(wait=True)
         release(self._writer)
 
+    async def topic(self, name: str) -> Topic | None:
+        """Return a topic of the file by its name without the prefix."""
+        full = self._prefix + name
+        return self._store.known(full) or await self.run(lambda s: s.topic(full))
+
     async def run(self, function: Callable[[Store], T]) -> T:
         """Run a reading function of the store in a thread."""
         loop = asyncio.get_running_loop()
@@ -182,10 +187,6 @@ class EmbeddedLog:
         )
 
     # -- helpers
-
-    async def _topic(self, name: str) -> Topic | None:
-        full = self._prefix + name
-        return self._store.known(full) or await self.run(lambda s: s.topic(full))
 
     def _partition(self, entry: Entry, count: int) -> int:
         if entry.partition is not None:

@@ -21,7 +21,7 @@ from streams.topics import DAY_MS
 
 _log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 30.0
 
 SLICE = 1_000
 """Records deleted in one transaction."""
@@ -34,6 +34,9 @@ DIRTY_RATIO = 0.5
 
 DIRTY_LEAST = 1_000
 """... and at least so many records: small partitions are read in no time."""
+
+DIRTY_MOST = 200_000
+"""Written records that one round looks at: what a round holds in memory is bounded."""
 
 
 class Kept(NamedTuple):
@@ -124,7 +127,7 @@ def _plan(store: Store, lane: int, now: int, *, thorough: bool) -> tuple[int, li
             f"SELECT id {rows} AND timestamp_ms>? ORDER BY id LIMIT 1",
             (base | cleaned, base | end, now - COMPACTION_LAG_MS),
         ).fetchone()
-        upto = (young[0] if young else base | end) - base
+        upto = min((young[0] if young else base | end) - base, cleaned + DIRTY_MOST)
         if upto <= cleaned:
             return None
         stale = [
@@ -150,6 +153,8 @@ def _plan(store: Store, lane: int, now: int, *, thorough: bool) -> tuple[int, li
 async def serve(settings: RootSettings, log: Log) -> None:  # noqa: ARG001 - a service's signature
     """Keep the embedded log small until cancelled; Kafka does this by itself."""
     while isinstance(log, EmbeddedLog):
+        # First a pause: the start belongs to those who wait for it.
+        await asyncio.sleep(EVERY_SECONDS)
         try:
             kept = await maintain(log)
         except Unavailable as e:
@@ -157,5 +162,3 @@ async def serve(settings: RootSettings, log: Log) -> None:  # noqa: ARG001 - a s
         else:
             if any(kept):
                 _log.info("Upkeep: %d records expired, %d compacted", *kept)
-        await asyncio.sleep(EVERY_SECONDS)
-    await asyncio.Event().wait()

@@ -1,0 +1,118 @@
+"""Copies of the embedded log's file: taken while the service runs, put back while it does not."""
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from streams.log.port import Unavailable
+from streams.log.store import Store, plain_errors
+from streams.service import CannotStart
+
+KEPT_SUFFIX = ".before-restore"
+
+
+def backup(log: Path, target: Path) -> int:
+    """Copy the log as it is at one moment; the service goes on writing meanwhile.
+
+    Returns
+    -------
+    int
+        Size of the copy in bytes.
+
+    Raises
+    ------
+    CannotStart
+        If there is no log, or the copy does not prove whole.
+    Unavailable
+        If the target cannot be written.
+    """
+    if not log.is_file():
+        raise CannotStart(f"there is no log at {log}; is data_dir right?")
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        with plain_errors(part), _open(log) as source, _open(part) as copy:
+            source.backup(copy)
+            # A copy is one file: without it a reader would make -wal and -shm beside it.
+            copy.execute("PRAGMA journal_mode=DELETE")
+        prove(part)
+        part.replace(target)
+    except OSError as e:
+        raise Unavailable(f"{target} cannot be written: {e}") from e
+    finally:
+        part.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def restore(source: Path, log: Path) -> Path | None:
+    """Put a copy in the place of the log; no service may be using it.
+
+    Returns
+    -------
+    Path | None
+        Where the log that was there is kept, if there was one.
+
+    Raises
+    ------
+    CannotStart
+        If the copy is damaged, of another program or a newer Siaga, or the log is in use.
+    """
+    if not source.is_file():
+        raise CannotStart(f"there is no backup at {source}")
+    kept = None
+    part = log.with_name(log.name + ".part")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part)
+        prove(part)
+        if log.exists():
+            _let_go(log)
+            kept = log.with_name(log.name + KEPT_SUFFIX)
+            log.replace(kept)
+        part.replace(log)
+    except OSError as e:
+        raise Unavailable(f"{log} cannot be replaced: {e}") from e
+    finally:
+        part.unlink(missing_ok=True)
+    return kept
+
+
+def prove(path: Path) -> None:
+    """Check that a file is a whole log of this version or an older one.
+
+    Raises
+    ------
+    CannotStart
+        If it is not; the message says what it is instead.
+    """
+    Store(path).close()
+    with plain_errors(path), _open(path) as db:
+        told = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        db.execute("PRAGMA journal_mode=DELETE")
+    if told != "ok":
+        raise CannotStart(f"{path} is damaged: {told}")
+
+
+def _let_go(log: Path) -> None:
+    """Fold the journal into the file, which only succeeds when nobody else has it open."""
+    try:
+        with _open(log) as db:
+            mode = db.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+    except sqlite3.OperationalError:
+        mode = "wal"
+    except sqlite3.DatabaseError:
+        return  # damaged: that is why a backup is put in its place
+    if mode == "wal":
+        raise CannotStart(f"{log} is in use; stop `siaga run` first, then restore")
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+    try:
+        yield db
+    finally:
+        db.close()

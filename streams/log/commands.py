@@ -1,0 +1,117 @@
+"""Commands of the log: `siaga topics`, `siaga backup`, `siaga restore`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.settings import RootSettings
+
+app = typer.Typer()
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
+]
+
+
+@app.command()
+def topics(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """List the topics of the log with their records and times; the service may be running.
+
+    Example: siaga topics
+    """
+    import asyncio
+
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams.config import load
+    from streams.log.open import open_log
+    from streams.log.survey import TopicSurvey, survey
+
+    settings = load(config)
+    _require_log(settings)
+
+    async def look() -> list[TopicSurvey]:
+        log = open_log(settings)
+        try:
+            return await survey(log)
+        finally:
+            await log.close()
+
+    found = asyncio.run(look())
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    table = Table("topic", "partitions", "records", "oldest (UTC)", "newest (UTC)", box=None)
+    for number in (1, 2):
+        table.columns[number].justify = "right"
+    for t in found:
+        times = [f"{at:%Y-%m-%d %H:%M:%S}" if at else "-" for at in (t.oldest, t.newest)]
+        table.add_row(t.name, str(t.partitions), f"{t.records:,}", *times)
+    Console().print(table)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write the copy.")],
+    config: ConfigOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+) -> None:
+    """Copy the embedded log into one file, checked; the service may be running.
+
+    Example: siaga backup siaga-monday.db
+    """
+    from streams.config import load
+    from streams.log.backup import backup as copy
+
+    path = _embedded(load(config))
+    if file.exists() and not force:
+        raise _refused(f"{file} exists; choose another name or add --force")
+    size = copy(path, file)
+    typer.echo(f"{path} is copied to {file} ({size / 1e6:,.1f} MB) and checked.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy made by `siaga backup`.")],
+    config: ConfigOption = None,
+) -> None:
+    """Put a backup in the place of the embedded log; stop the service first.
+
+    The log that was there is kept beside it, with the ending .before-restore.
+
+    Example: siaga restore siaga-monday.db
+    """
+    from streams.config import load
+    from streams.log.backup import restore as put_back
+
+    path = _embedded(load(config))
+    kept = put_back(file, path)
+    typer.echo(f"{file} is now the log {path}." + (f" The former one is {kept}." if kept else ""))
+
+
+def _embedded(settings: "RootSettings") -> Path:
+    from streams.log.open import embedded_path
+
+    if settings.log.kind != "embedded":
+        raise _refused("the log is on Kafka: use Kafka's own tools to copy it (docs/operations.md)")
+    return embedded_path(settings)
+
+
+def _require_log(settings: "RootSettings") -> None:
+    """Looking must not make an empty log where there is none."""
+    if settings.log.kind == "embedded" and not _embedded(settings).is_file():
+        raise _refused(f"there is no log at {_embedded(settings)} yet; `siaga run` makes it")
+
+
+def _refused(sentence: str) -> Exception:
+    from streams.service import CannotStart
+
+    return CannotStart(sentence)
