@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import time
 from collections.abc import Iterator
 
 import uvicorn
 
-from response.page.app import Page, build
+from response.page.app import build
 from response.page.feed import Feed
+from response.page.guard import Guard, is_loopback
+from response.page.people import People, users_path
 from response.page.view import View
+from response.page.web import Page
+from response.secret import secret
 from response.settings import PageSettings
 from streams.log.port import Log
 from streams.service import CannotStart
@@ -36,13 +41,14 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     Raises
     ------
     CannotStart
-        If the port is taken or the address is not ours.
+        If the port is taken or the address is not ours, or if others could read without a login.
     """
     page = settings.section(PageSettings)
+    guard = _guard(settings, page)
     listener = _listen(page)
     view = View(page.history_minutes)
     feed = Feed(log_, view, brands=len(settings.brands), clock=time.time)
-    shared = Page(settings, view, time.time)
+    shared = Page(settings, view, log_, guard, time.time)
     config = uvicorn.Config(
         build(shared),
         lifespan="off",
@@ -73,6 +79,17 @@ async def _web(server: _Server, listener: socket.socket, shared: Page) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, DRAIN_S + 1)
         raise
+
+
+def _guard(settings: RootSettings, page: PageSettings) -> Guard:
+    people = People(users_path(settings))
+    if not is_loopback(page.host) and not people.users():
+        raise CannotStart(
+            f"the live page would be open to everyone who reaches {page.host}: add people first "
+            "(siaga user add NAME), or set [page] host to 127.0.0.1"
+        )
+    tv_token = os.environ.get(page.tv_token_env, "").strip()
+    return Guard(page, people, secret(settings), tv_token=tv_token, clock=time.time)
 
 
 def _listen(page: PageSettings) -> socket.socket:

@@ -1,7 +1,7 @@
 // A line with its expected band, as SVG of our own: event time on the axis, gaps stay gaps.
 import { svg, time, day, w } from "/static/common.js";
 
-const LEFT = 40, RIGHT = 8, TOP = 10, BOTTOM = 22;
+const RIGHT = 8, TOP = 10;
 const STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
 function nice(top) {
@@ -42,6 +42,9 @@ export class Chart {
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
     if (!d.t.length) { this.svg.replaceChildren(svg("text", { x: width / 2, y: height / 2, class: "empty" }, w("no closed minute yet"))); return; }
+    // Room for the ticks grows with their letters (the wall has larger ones).
+    const letter = this.letter || (this.letter = parseFloat(getComputedStyle(this.svg).getPropertyValue("--tick")) || 11);
+    const LEFT = letter * 3.6, BOTTOM = letter * 2;
     const end = d.t[d.t.length - 1] + 60, begin = Math.min(d.t[0], end - 60 * Math.min(d.minutes, 60));
     const start = Math.max(begin, end - d.minutes * 60);
     let most = 0;
@@ -55,12 +58,12 @@ export class Chart {
     for (const share of [0, 0.5, 1]) {
       const v = top * share;
       parts.push(svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v), class: share ? "grid" : "axis" }));
-      parts.push(svg("text", { x: LEFT - 6, y: y(v) + 4, class: "tick y" }, this.format(v)));
+      parts.push(svg("text", { x: LEFT - 6, y: y(v) + letter / 3, class: "tick y" }, this.format(v)));
     }
-    const step = STEPS.find((s) => (end - start) / s <= width / 90) || 86400;
+    const step = STEPS.find((s) => (end - start) / s <= width / (letter * 8)) || 86400;
     for (let s = Math.ceil(start / step) * step; s < end; s += step) {
-      if (x(s) < LEFT + 14 || x(s) > width - 18) continue;
-      parts.push(svg("text", { x: x(s), y: height - 6, class: "tick x" }, step >= 86400 ? day(s) : time(s)));
+      if (x(s) < LEFT + letter || x(s) > width - letter * 1.7) continue;
+      parts.push(svg("text", { x: x(s), y: height - letter / 2, class: "tick x" }, step >= 86400 ? day(s) : time(s)));
     }
 
     // Expected..upper as one band per unbroken stretch.
