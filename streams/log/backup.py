@@ -67,7 +67,10 @@ def restore(source: Path, log: Path) -> Path | None:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part)
-        prove(part)
+        try:
+            prove(part)
+        except CannotStart as e:
+            raise CannotStart(f"{source} is no usable backup: {e}") from e
         if log.exists():
             _let_go(log)
             kept = log.with_name(log.name + KEPT_SUFFIX)

@@ -50,6 +50,8 @@ def topics(
         typer.echo(msgspec.json.encode(found).decode())
         return
     table = Table("topic", "partitions", "records", "oldest (UTC)", "newest (UTC)", box=None)
+    for column in table.columns:
+        column.no_wrap = True
     for number in (1, 2):
         table.columns[number].justify = "right"
     for t in found:

@@ -107,8 +107,8 @@ def plain_errors(path: Path) -> Iterator[None]:
         name = getattr(e, "sqlite_errorname", "") or ""
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise CannotStart(
-                f"{path} is damaged or is no log of Siaga ({e}). Move it away and restore a backup "
-                "with `siaga restore FILE`, or start with an empty log."
+                f"{path} is damaged or no log of Siaga ({e}). Put a backup in its place with "
+                "`siaga restore FILE`, or move it away to start with an empty log."
             ) from e
         if name.startswith("SQLITE_FULL"):
             why = "the disk is full; free some space, the log goes on by itself"
