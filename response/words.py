@@ -13,6 +13,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
+from detectors.language.taxonomy import default
+
 Language = Literal["id", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -41,3 +43,10 @@ def chosen(wanted: str | None, default: Language) -> Language:
         if wanted == language:
             return language
     return default
+
+
+@cache
+def topics(language: Language) -> dict[str, str]:
+    """Titles of the topics by name."""
+    taxonomy = default()
+    return {name: taxonomy.title(name, language) for name in taxonomy.names}

@@ -9,7 +9,7 @@ import msgspec
 
 from response.notify.decide import Status
 from response.text import link, shown
-from response.words import Language, say
+from response.words import Language, say, topics
 from streams.records import Incident, Sample
 
 SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
@@ -22,11 +22,11 @@ TELEGRAM_LIMIT = 4096
 SIGNALS = {
     "volume": "Volume",
     "negative": "Negative mentions",
-    "negative_count": "Negative mentions",
     "negative_share": "Negative share",
     "reach": "Reach",
     "authors": "Distinct authors",
     "velocity": "Fastest post",
+    "slow_burn": "Slow burn",
     "security": "Data security",
 }
 
@@ -174,7 +174,8 @@ def _facts(notice: Notice) -> list[str]:
         time=begun,
     )
     parts = [known]
-    for word, shares in (("Topics", i.topics), ("Channels", i.channels), ("Phrases", i.phrases)):
+    titled = {topics(lang).get(name, name): share for name, share in i.topics.items()}
+    for word, shares in (("Topics", titled), ("Channels", i.channels), ("Phrases", i.phrases)):
         if shares:
             top = ", ".join(
                 f"{name} {share:.0%}" for name, share in list(_shares(shares).items())[:3]

@@ -205,9 +205,17 @@ def _rows(run: RunView, titles: Mapping[str, str]) -> list[Json]:
         if is_open(acted):
             open_by_brand.setdefault(acted.brand, acted)
     rows = [_row(run, b, open_by_brand.get(b.name), titles) for b in run.brands.values()]
-    # Unacknowledged before acknowledged, surprising before busy.
-    rows.sort(key=lambda r: (-r["level"], r["acknowledged"], -r["ratio_rank"], r["name"]))
+    # Unacknowledged before acknowledged; quiet brands keep their places, or a wall would flicker.
+    rows.sort(key=lambda r: (-r["level"], r["acknowledged"], -_rank(r), r["name"]))
     return rows
+
+
+def _rank(row: Json) -> float:
+    """How many standard steps a troubled brand is above its usual (as counts of chance vary)."""
+    expected = row["expected"]
+    if not row["level"] or expected is None:
+        return 0.0
+    return float((row["mentions"] - expected) / (expected + 1) ** 0.5)
 
 
 def _row(
@@ -230,8 +238,6 @@ def _row(
         "acknowledged": bool(incident and incident.acknowledged_by),
         "mentions": mentions,
         "expected": expected,
-        # Ranks brands without an incident: how many standard steps above the usual.
-        "ratio_rank": (mentions - expected) / (expected + 1) ** 0.5 if expected else 0.0,
         "share": negative / mentions if mentions else None,
         "share_expected": share.expected if share else None,
         "share_upper": share.upper if share else None,

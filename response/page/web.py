@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from response.page.guard import Guard
 from response.page.view import View
 from response.settings import PageSettings
-from response.words import Language, catalog, chosen, say
+from response.words import Language, catalog, chosen, say, topics
 from streams.log.port import Log
 from streams.settings import RootSettings
 
@@ -62,6 +62,7 @@ def render(request: Request, template: str, status: int = 200, **values: object)
         "language": lang,
         "zone": page.settings.time_zone,
         "words": _words(lang),
+        "topics": topics(lang),
         "stale_after_s": page.page.stale_after_s,
     }
     html = (
@@ -99,7 +100,7 @@ def _templates(lang: Language) -> Environment:
         lstrip_blocks=True,
     )
     # The extension adds this method at run time; Jinja publishes no type for it.
-    environment.install_gettext_translations(catalog(lang))  # type: ignore[attr-defined]
+    environment.install_gettext_translations(catalog(lang), newstyle=True)  # type: ignore[attr-defined]
     return environment
 
 

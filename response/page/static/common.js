@@ -50,17 +50,15 @@ export function duration(s) {
 
 // The bank's signals; an unknown one is shown by its own name.
 const SIGNALS = {
-  volume: "Volume", negative: "Negative mentions", negative_count: "Negative mentions",
-  negative_share: "Negative share", reach: "Reach", authors: "Distinct authors",
-  velocity: "Fastest post", slow_burn: "Slow burn", slow_burn_hours: "Slow burn (hours)",
-  slow_burn_days: "Slow burn (days)", security: "Data security", topic: "Topic", channel: "Channel",
+  volume: "Volume", negative: "Negative mentions", negative_share: "Negative share", reach: "Reach",
+  authors: "Distinct authors", velocity: "Fastest post", slow_burn: "Slow burn", security: "Data security",
 };
 export function signalName(signal) {
   const [base, detail] = String(signal || "").split(":");
   const name = SIGNALS[base] ? w(SIGNALS[base]) : base.replaceAll("_", " ");
   return detail ? `${name}: ${topicName(detail)}` : name;
 }
-export const topicName = (topic) => w(`topic:${topic}`).replace(/^topic:/, "").replaceAll("_", " ");
+export const topicName = (topic) => config.topics[topic] || topic.replaceAll("_", " ");
 
 export function h(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

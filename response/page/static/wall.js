@@ -15,8 +15,8 @@ function show(state) {
   const worst = state.brands.length ? state.brands[0] : null;
   const level = worst ? worst.level : 0;
   document.body.dataset.level = level;
-  const troubled = state.brands.filter((b) => b.level > 0).length;
-  const said = !worst ? w("No brands yet") : level ? w("{level}: {n} of {all} brands", { level: levelName(level), n: troubled, all: state.brands_total }) : w("All quiet");
+  const counted = [3, 2, 1].map((l) => [l, state.brands.filter((b) => b.level === l).length]).filter(([, n]) => n);
+  const said = !worst ? w("No brands yet") : level ? counted.map(([l, n]) => `${n} ${levelName(l)}`).join(" · ") : w("All quiet");
   text("headline", `${said}${state.run === "live" ? "" : ` · ${state.run}`}`);
   $("hero").hidden = !level;
   if (level) large(state, worst);
@@ -86,11 +86,11 @@ function tiles(state, brands, level) {
       h("div", { class: "tile-top" }, h("h2", {}, h("bdi", {}, b.title)), levelMark(b.level)),
       h("div", { class: "tile-numbers" },
         h("div", {}, h("b", {}, count(b.mentions)), h("small", {}, b.expected ? w("/h · usual {n}", { n: count(b.expected) }) : w("/h · warming up"))),
-        h("div", {}, h("b", {}, share(b.share)), h("small", {}, b.share_upper !== null ? w("negative · limit {n}", { n: share(b.share_upper) }) : w("negative"))),
+        h("div", {}, h("b", {}, share(b.share)), h("small", {}, b.share_upper !== null ? w("neg. · limit {n}", { n: share(b.share_upper) }) : w("neg."))),
         h("div", {}, h("b", {}, count(b.waiting)), h("small", {}, b.oldest ? w("waiting · {age}", { age: duration(state.clock - b.oldest) }) : w("waiting")))),
-      spark(b.spark, 300, 46),
-      b.signal && b.level ? h("p", { class: "tile-foot" }, signalName(b.signal), b.acknowledged ? ` · ✓` : ` · ${w("not acknowledged")}`) : null,
-      b.blind.length ? h("p", { class: "tile-foot blind" }, w("blind: {names}", { names: b.blind.join(", ") })) : null);
+      spark(b.spark, 300, 46));
+    if (b.signal && b.level) node.append(h("p", { class: "tile-foot" }, `${signalName(b.signal)} · ${b.acknowledged ? `✓ ${w("acknowledged")}` : w("not acknowledged")}`));
+    if (b.blind.length) node.append(h("p", { class: "tile-foot blind" }, w("blind: {names}", { names: b.blind.join(", ") })));
   });
   const hidden = brands.length - shown.length + (state.brands_total - state.brands.length);
   $("tiles").dataset.more = hidden > 0 ? w("and {n} more", { n: hidden }) : "";
