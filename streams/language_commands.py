@@ -69,10 +69,10 @@ def train_language(
     ),
 ) -> None:
     """Train the shipped sentiment weights (seeded: the same data give the same file)."""
-    from detectors.language.training import ordered, train, weights
+    from detectors.language.training import train_averaged, weights
 
-    examples = ordered(_training_set(data))
-    model = train(examples)
+    examples = _training_set(data)
+    model = train_averaged(examples)
     blob = weights(model.table, len(examples))
     out.write_bytes(blob)
     typer.echo(f"{out}: {len(blob):,} bytes from {len(examples):,} examples")

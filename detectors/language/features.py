@@ -8,6 +8,7 @@ pairs of neighbouring words are hashed from the two words' own codes.
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -19,7 +20,7 @@ from detectors.language.tokens import BREAKS, lexicon, meaning, stems
 BITS: Final = 18
 SPACE: Final = 1 << BITS
 MASK: Final = SPACE - 1
-PART_VALUE: Final = 0.3
+PART_VALUE: Final = 0.2
 """Parts of words are many and overlap: each counts less than a word (measured on SmSA valid)."""
 NEGATION_REACH: Final = 3
 """Words after a negator that it turns; a clause break ends it earlier."""
@@ -57,6 +58,8 @@ class Piece(NamedTuple):
     """None lets a running negation run on; a number sets how many more tokens it turns."""
     but: bool
     asks: bool
+    marks: tuple[int, int]
+    """Bits of the feelings in it, plain and under a negation (see `MARKS`)."""
     words: tuple[str, ...]
     """Empty for a token that carries nothing: it is skipped."""
 
@@ -78,6 +81,34 @@ def length_place(pieces: int) -> int:
 
 _LENGTHS: Final = tuple(place(f"d length {i}") for i in range(8))
 ASKS: Final = place("d asks")
+
+
+MARKS: Final = ("pos", "neg", "problem", "thanks", "ask", "but", "news")
+"""Classes whose meeting in one text says more than their sum: thanks and a problem is sarcasm."""
+_TURN: Final = len(MARKS)
+POLAR: Final = 0b111 | 0b111 << _TURN
+"""Bits that take a side, plain and negated."""
+_KINDS: Final = 1 << (_TURN + 3)
+
+
+SIGNATURES: Final = tuple(place(f"d marks {m}") for m in range(_KINDS))
+"""Places of every combination of marks that a text can hold."""
+
+
+def mark(kinds: Iterable[str], *, turned: bool) -> int:
+    """Bits of a word's classes; polar classes under a negation have bits of their own."""
+    bits = 0
+    for kind in kinds:
+        if kind in MARKS:
+            at = MARKS.index(kind)
+            bits |= 1 << (at + _TURN if turned and at < 3 else at)
+    return bits
+
+
+@cache
+def ends_place(first: int, last: int) -> int:
+    """Place of the order of feelings: the first polar token's bits and the last one's."""
+    return place(f"d ends {first} {last}")
 
 
 def classes(word: str) -> tuple[str, ...]:
@@ -128,6 +159,15 @@ def _side(words: tuple[str, ...], *, turned: bool) -> Side:
     )
 
 
+def _marks(words: tuple[str, ...], *, turned: bool) -> int:
+    bits = 0
+    for word in words:
+        kinds = classes(word)
+        bits |= mark(kinds, turned=turned)
+        turned = turned or "negator" in kinds
+    return bits
+
+
 def _code(word: str) -> int:
     return START if word in CLAUSE_MARKS else crc32(word.encode("utf-8", "surrogatepass"))
 
@@ -155,6 +195,7 @@ def piece(raw: str) -> Piece:
         reach,
         but,
         words == ("?",),
+        (_marks(words, turned=False), _marks(words, turned=True)),
         words,
     )
 
@@ -176,9 +217,9 @@ def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float
     tail: list[NDArray[np.int64]] = []
     squared = 0.0
     before = START
-    reach = n = 0
+    reach = n = seen = first_polar = last_polar = 0
     seen_but = asks = False
-    for plain, turned, first, last, new_reach, but, asks_here, words in pieces:
+    for plain, turned, first, last, new_reach, but, asks_here, marks, words in pieces:
         if not words:
             continue
         n += 1
@@ -194,6 +235,13 @@ def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float
             tail = []
         if seen_but:
             tail.append(side_tail)
+        here = marks[1 if reach else 0]
+        if here:
+            seen |= here
+            sided = here & POLAR
+            if sided:
+                last_polar = sided
+                first_polar = first_polar or sided
         if new_reach is not None:
             reach = new_reach
         elif reach:
@@ -202,6 +250,9 @@ def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float
     if asks:
         single.append(ASKS)
     single.append(length_place(n))
+    single.append(SIGNATURES[seen])
+    if first_polar:
+        single.append(ends_place(first_polar, last_polar))
     places.extend(tail)
     places.append(np.array(single, dtype=np.int64))
     rest = len(single) + sum(map(len, tail))

@@ -10,6 +10,7 @@ Sums are NumPy reductions of fixed order (no BLAS): the same sequence gives the 
 """
 
 import math
+import zlib
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +41,7 @@ class Table:
 
     __slots__ = ("mask", "prior", "variance", "weights")
 
-    def __init__(self, outputs: int, variance: float = 2.0, space: int = SPACE) -> None:
+    def __init__(self, outputs: int, variance: float = 3.0, space: int = SPACE) -> None:
         self.mask = space - 1
         self.prior = variance
         self.weights = np.zeros((space, outputs), dtype=np.float32)
@@ -101,6 +102,37 @@ class Table:
         self.__init__(state["outputs"], state["prior"], state["space"])  # type: ignore[misc]  # unpickling rebuilds in place
         self.weights[state["rows"]] = state["weights"]
         self.variance[state["rows"]] = state["variance"]
+
+    def difference(self, base: "Table | None") -> bytes:
+        """Rows that differ from `base` (None: an untaught table), exact and compressed."""
+        other = base or Table(self.outputs, self.prior, self.mask + 1)
+        changed = np.flatnonzero(
+            (self.variance != other.variance) | (self.weights != other.weights).any(axis=1)
+        )
+        columns = (
+            changed.astype("<u4").tobytes()
+            + self.weights[changed].astype("<f4").tobytes()
+            + self.variance[changed].astype("<f4").tobytes()
+        )
+        return len(changed).to_bytes(4, "little") + zlib.compress(columns, 1)
+
+    def put(self, difference: bytes) -> None:
+        """Write the rows of a `difference` into this table.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are of a table with other outputs.
+        """
+        count = int.from_bytes(difference[:4], "little")
+        columns = zlib.decompress(difference[4:])
+        if len(columns) != count * (8 + 4 * self.outputs):
+            msg = f"these weights are not of a table with {self.outputs} outputs"
+            raise ValueError(msg)
+        rows = np.frombuffer(columns, "<u4", count)
+        flat = np.frombuffer(columns, "<f4", count * self.outputs, count * 4)
+        self.weights[rows] = flat.reshape(count, self.outputs)
+        self.variance[rows] = np.frombuffer(columns, "<f4", count, count * (4 + 4 * self.outputs))
 
     def copy(self) -> "Table":
         """An independent copy."""

@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.language import features
-from detectors.language.features import Piece, Side, pair_place
+from detectors.language.features import (
+    POLAR,
+    SIGNATURES,
+    Piece,
+    Side,
+    ends_place,
+    length_place,
+    pair_place,
+)
 from detectors.language.linear import Table
 from detectors.language.packed import ONE, pack, unpack
 from detectors.language.tokens import split
@@ -27,8 +35,8 @@ piece = lru_cache(maxsize=MEMO_MOST)(features.piece)
 Extra = Callable[[tuple[str, ...]], Sequence[int]]
 """Whole points for the words of a token or pair (rules), in `ONE`s, not scaled by length."""
 
-_Special = tuple[int, int, int | None, bool, bool]
-"""Sums after a "but" (plain, negated), new reach of a negation, is a "but", asks."""
+_Special = tuple[int, int, int | None, bool, bool, tuple[int, int]]
+"""Sums after a "but" (plain, negated), new reach of a negation, is a "but", asks, marks."""
 
 _Entry = tuple[int, int, dict[str, int], _Special | None]
 """Sums plain and negated, sums of the pairs with the next token, and what few tokens have."""
@@ -88,7 +96,7 @@ class Scorer:
     def sums_of(self, raws: Sequence[str]) -> tuple[Sequence[int], float]:
         """As `sums`, of a text that is already split."""
         entries = self._entries
-        total = tail = reach = n = 0
+        total = tail = reach = n = seen = first_polar = last_polar = 0
         before = self._after(features.START)
         seen_but = asks = False
         for raw in raws:
@@ -105,12 +113,19 @@ class Scorer:
                 if asks:
                     asks = False
                 continue
-            plain_tail, turned_tail, new_reach, but, asks = special
+            plain_tail, turned_tail, new_reach, but, asks, marks = special
             if but:
                 seen_but = True
                 tail = 0
             if seen_but:
                 tail += turned_tail if reach else plain_tail
+            here = marks[1 if reach else 0]
+            if here:
+                seen |= here
+                sided = here & POLAR
+                if sided:
+                    last_polar = sided
+                    first_polar = first_polar or sided
             if new_reach is not None:
                 reach = new_reach
             elif reach:
@@ -119,7 +134,10 @@ class Scorer:
             total += tail
         if asks:
             total += self._places[features.ASKS]
-        total += self._places[features.length_place(n)]
+        places = self._places
+        total += places[length_place(n)] + places[SIGNATURES[seen]]
+        if first_polar:
+            total += places[ends_place(first_polar, last_polar)]
         fields = unpack(total, self.fields)
         if len(entries) > MEMO_MOST or self._pairs > PAIRS_MOST:
             self.forget()
@@ -161,9 +179,16 @@ class Scorer:
             return None
         points = list(self.rules(p.words)) if self.rules else []
         special: _Special | None = None
-        if len(p.plain.tail) or len(p.turned.tail) or p.reach is not None or p.but or p.asks:
+        if (
+            len(p.plain.tail)
+            or len(p.turned.tail)
+            or p.reach is not None
+            or p.but
+            or p.asks
+            or any(p.marks)
+        ):
             tails = (pack(self._sum(_ones(side.tail))) for side in (p.plain, p.turned))
-            special = (*tails, p.reach, p.but, p.asks)  # type: ignore[assignment]  # two tails
+            special = (*tails, p.reach, p.but, p.asks, p.marks)  # type: ignore[assignment]  # two tails
         return (
             pack(self._sum(p.plain) + points),
             pack(self._sum(p.turned) + points),

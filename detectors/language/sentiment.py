@@ -23,7 +23,7 @@ class SentimentClassifier(base.Classifier):
     labels
         Labels known from the start, in the order of `predict_proba_one`; others join when seen.
     variance
-        Prior variance of a weight: how far one lesson may move an unknown word (2 measured best
+        Prior variance of a weight: how far one lesson may move an unknown word (3 measured best
         on SmSA valid and prdect together, see `make bench-sentiment`).
 
     Examples
@@ -36,7 +36,7 @@ class SentimentClassifier(base.Classifier):
     'positive'
     """
 
-    def __init__(self, labels: tuple[Any, ...] = (), variance: float = 2.0) -> None:
+    def __init__(self, labels: tuple[Any, ...] = (), variance: float = 3.0) -> None:
         self.labels = labels
         self.variance = variance
         self._known: list[Any] = list(labels)
@@ -52,8 +52,8 @@ class SentimentClassifier(base.Classifier):
         """One Bayesian step towards the label `y`."""
         self.learn_read(*read(x), y)
 
-    def learn_read(self, places: Places, values: Values, y: Any) -> None:
-        """As `learn_one`, of features that are already read."""
+    def learn_read(self, places: Places, values: Values, y: Any, trust: float = 1.0) -> None:
+        """As `learn_one`, of features that are already read; `trust` 0..1 weighs the label."""
         if y not in self._known:
             self._known.append(y)
             if len(self._known) > self._table.outputs:
@@ -61,7 +61,7 @@ class SentimentClassifier(base.Classifier):
         chances = self._chances(places, values)
         error = np.array([-p for p in chances])
         error[self._known.index(y)] += 1.0
-        self._table.step(places, values, error, max(p * (1.0 - p) for p in chances))
+        self._table.step(places, values, error * trust, max(p * (1.0 - p) for p in chances) * trust)
         self._warmth = 0
 
     def predict_proba_one(self, x: str | Mapping[Any, Any], **_: Any) -> dict[Any, float]:
@@ -106,6 +106,10 @@ class SentimentClassifier(base.Classifier):
             raise ValueError(msg)
         self._table = table
         self._scorer = None
+
+    def stale(self) -> None:
+        """Call after the table was changed from outside."""
+        self._warmth = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_scorer", "_warmth")}

@@ -6,6 +6,7 @@ Form: magic, header length, JSON header, then LZMA of the columns: gaps between 
 
 import json
 import lzma
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -92,6 +93,7 @@ def load(blob: bytes) -> tuple[Table, dict[str, Any]]:
     return table, about
 
 
+@cache
 def shipped(name: str) -> tuple[Table, dict[str, Any]]:
-    """The table that the package ships under `weights/`."""
+    """The table that the package ships under `weights/`; shared, so copy before learning."""
     return load(files("detectors.language").joinpath("weights", name).read_bytes())

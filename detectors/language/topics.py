@@ -123,6 +123,10 @@ class TopicClassifier(base.MultiLabelClassifier):
             found[name] = {True: chance, False: 1.0 - chance}
         return found
 
+    def stale(self) -> None:
+        """Call after the table was changed from outside."""
+        self._stale = True
+
     def __getstate__(self) -> dict[str, Any]:
         gone = ("_scorer", "_prior", "rules", "_stale")
         return {k: v for k, v in self.__dict__.items() if k not in gone}

@@ -1,5 +1,6 @@
 """What a mention says: sentiment, topics, language and flags, in one pass over its tokens."""
 
+import hashlib
 import math
 from collections.abc import Collection, Sequence
 from typing import Final, Literal
@@ -31,6 +32,10 @@ RATING_LOG_ODDS: Final = {
 by habit and one star in anger, hence the asymmetry; three stars say nothing."""
 
 
+RATING_TRUST: Final = 0.3
+"""Weight of a label that comes from stars: free, but one in ten contradicts its text (prdect)."""
+
+WEIGHTS: Final = "sentiment.bin"
 HIGHLIGHTS_MOST: Final = 5
 HIGHLIGHT_LEAST: Final = 0.05
 """Weight difference below which a token did not decide anything."""
@@ -63,6 +68,13 @@ class Understood(msgspec.Struct, frozen=True):
     flags: tuple[str, ...]
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """Rows of the tables that differ from what ships: the whole of a model's experience."""
+
+    sentiment: bytes
+    topics: bytes
+
+
 class Language:
     """One per worker: the models, their memo and the taxonomy.
 
@@ -74,9 +86,10 @@ class Language:
         self.taxonomy = config.taxonomy or default()
         self.sentiment = SentimentClassifier(SENTIMENTS)
         self.topics = TopicClassifier(config.taxonomy)
-        table, about = shipped("sentiment.bin")
-        self.sentiment.adopt(table)
+        table, about = shipped(WEIGHTS)
+        self.sentiment.adopt(table.copy())
         self.version = str(about["version"])
+        """Carried by every scored mention."""
         self._start()
 
     def _start(self) -> None:
@@ -165,8 +178,14 @@ class Language:
         text: str,
         sentiment: Sentiment | None = None,
         topics: Collection[str] | None = None,
+        trust: float = 1.0,
     ) -> None:
         """One step from one label; a topic of the taxonomy that is not named is denied.
+
+        Parameters
+        ----------
+        trust
+            0..1: weight of the sentiment label; `RATING_TRUST` for one that stars gave.
 
         Raises
         ------
@@ -182,8 +201,54 @@ class Language:
         raws = split(text)
         places, values = read_tokens(raws)
         if sentiment is not None:
-            self.sentiment.learn_read(places, values, sentiment)
+            self.sentiment.learn_read(places, values, sentiment, trust)
         if topics is not None:
             truth = {name: name in topics for name in self._names}
             self.topics.learn_read(places, values, self.topics.prior_of(raws), truth)
         self._stale = True
+
+    def learn_rating(self, text: str, rating: float) -> None:
+        """Take a review's stars as a noisy label; three stars, and no number, teach nothing."""
+        sentiment = sentiment_of(rating)
+        if sentiment is not None:
+            self.learn(text, sentiment, trust=RATING_TRUST)
+
+    def copy(self, version: str = "") -> "Language":
+        """An independent copy, under its own version if one is given."""
+        return self.restored(self.config, self.learned(), version or self.version)
+
+    def learned(self) -> Learned:
+        """What was learned since shipping: the rows that differ, exactly."""
+        base, _ = shipped(WEIGHTS)
+        return Learned(self.sentiment.table.difference(base), self.topics.table.difference(None))
+
+    @classmethod
+    def restored(cls, config: LanguageConfig, learned: Learned, version: str) -> "Language":
+        """A model from the shipped weights and what was learned since."""
+        model = cls(config)
+        model.sentiment.table.put(learned.sentiment)
+        model.topics.table.put(learned.topics)
+        model.version = version
+        model.stale()
+        return model
+
+    def stale(self) -> None:
+        """Call after a table was changed from outside."""
+        self._stale = True
+        self.sentiment.stale()
+        self.topics.stale()
+
+    def digest(self) -> str:
+        """Fingerprint of all weights, bit by bit: equal on workers that learned the same."""
+        mark = hashlib.sha256()
+        for table in (self.sentiment.table, self.topics.table):
+            mark.update(table.weights.tobytes())
+            mark.update(table.variance.tobytes())
+        return mark.hexdigest()[:16]
+
+
+def sentiment_of(rating: float) -> Sentiment | None:
+    """What stars (1..5) say: 1 and 2 negative, 4 and 5 positive, 3 and no number nothing."""
+    if 1 <= rating <= 2:
+        return "negative"
+    return "positive" if 4 <= rating <= 5 else None
