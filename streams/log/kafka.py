@@ -35,6 +35,9 @@ LATE_SECONDS = 5.0
 """An append that waits longer for its acknowledgement is told as an outage."""
 
 REQUEST_TIMEOUT_MS = 15_000
+BOOTSTRAP_TIMEOUT_MS = 10_000
+"""How long the first contact may take before it is `Unavailable`."""
+
 STALLED_SECONDS = 30.0
 """A bounded read without progress for so long is `Unavailable`."""
 
@@ -68,6 +71,7 @@ class KafkaLog:
         self._options = {
             "bootstrap_servers": list(settings.bootstrap),
             "request_timeout_ms": REQUEST_TIMEOUT_MS,
+            "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
             **_RECONNECT,
             **kafka_options(settings),
         }
@@ -127,12 +131,19 @@ class KafkaLog:
         """Chunks of records; see the port."""
         if isinstance(start, str) and start not in ("earliest", "latest"):
             raise ValueError(f"start is 'earliest', 'latest' or offsets, not {start!r}")
-        while not (ends := await self.ends(topic)):
+        while True:
+            try:
+                ends, starts = await self.ends(topic), await self.starts(topic)
+            except Unavailable:
+                if not follow:
+                    raise
+                ends = {}
+            if ends:
+                break
             if not follow:
                 return
             yield ()
             await asyncio.sleep(1.0)
-        starts = await self.starts(topic)
         chosen = sorted(ends) if partitions is None else partitions
         if start == "latest":
             at = {p: ends[p] for p in chosen}
