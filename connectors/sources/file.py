@@ -168,7 +168,7 @@ class FileConnector:
             encoding=settings.encoding,
             growing=settings.follow,
             offset=at.offset if at and plain else None,
-            line=at.line if at and plain else 2,
+            line=at.line if at and plain else 1,
         )
 
     def _fits(self, table: Table, wanted: Cursor) -> bool:

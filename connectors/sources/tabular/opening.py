@@ -17,6 +17,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 HEADER_MAX_BYTES = 1 << 20
+KEY_LINES = 50
+"""Objects that are looked at to learn the keys of a JSON-lines file."""
 
 
 class Table(NamedTuple):
@@ -55,7 +57,9 @@ def open_binary(path: Path) -> tuple[BinaryIO, bool]:
         except ImportError as e:
             file.close()
             raise Fatal(f"{path} is zstd: pip install 'siaga[kafka-zstd]', or unpack it") from e
-        reader = zstandard.ZstdDecompressor().stream_reader(file, closefd=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(
+            file, read_across_frames=True, closefd=True
+        )
         return cast("BinaryIO", io.BufferedReader(reader)), False
     return file, True
 
@@ -68,7 +72,7 @@ def open_table(
     encoding: str,
     growing: bool,
     offset: int | None = None,
-    line: int = 2,
+    line: int = 1,
 ) -> Table | None:
     """Open a table and stand before its first row, or at an offset of an earlier reading.
 
@@ -79,7 +83,7 @@ def open_table(
     """
     file, seekable = open_binary(path)
     try:
-        first = file.readline(HEADER_MAX_BYTES)
+        begin, begin_line, first = _first_line(file)
         if not first.strip() or (growing and not first.endswith(b"\n")):
             file.close()
             return None
@@ -88,14 +92,19 @@ def open_table(
         text = first.removeprefix(BOM)
         kind = form if form != "auto" else _guess(path, text)
         if kind == "jsonl":
-            header: list[str] = _keys(path, text)
-            body, body_line = len(first) - len(text), 1
+            header = _keys(path, text, file)
+            body, body_line = begin + len(first) - len(text), begin_line
         else:
             delimiter = delimiter or _delimiter(text.decode(encoding, "replace"))
             header = _header(text, delimiter, encoding)
-            body, body_line = len(first), 2
+            body, body_line = begin + len(first), begin_line + 1
         at = body if offset is None else offset
-        file.seek(at)
+        if seekable:
+            file.seek(at)
+        else:
+            file.close()
+            file, _ = open_binary(path)
+            _skip(file, at)
         lines = Lines(
             file, offset=at, line=body_line if offset is None else line, complete_only=growing
         )
@@ -115,6 +124,15 @@ def open_table(
     return Table(file, rows, fingerprint, body, seekable)
 
 
+def _skip(file: BinaryIO, count: int) -> None:
+    """Read on to an offset of a stream that cannot seek."""
+    while count > 0:
+        read = len(file.read(min(count, 1 << 20)))
+        if not read:
+            return
+        count -= read
+
+
 def _refuse_utf16(path: Path, first: bytes) -> None:
     if first.startswith(UTF16_MARKS):
         raise Fatal(f"{path} is UTF-16: save it as UTF-8")
@@ -129,14 +147,29 @@ def _guess(path: Path, first: bytes) -> Format:
     return "jsonl" if first.lstrip().startswith(b"{") else "csv"
 
 
-def _keys(path: Path, first: bytes) -> list[str]:
-    try:
-        found = msgspec.json.decode(first)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []  # the first object is broken: its row says so
-    if not isinstance(found, dict):
-        raise Fatal(f"{path}: its first line is no JSON object")
-    return [str(k) for k in found]
+def _first_line(file: BinaryIO) -> tuple[int, int, bytes]:
+    """Return the first line that is not blank, with its offset and number."""
+    begin, number = 0, 1
+    while first := file.readline(HEADER_MAX_BYTES):
+        if first.removeprefix(BOM).strip():
+            return begin, number, first
+        begin, number = begin + len(first), number + 1
+    return begin, number, b""
+
+
+def _keys(path: Path, first: bytes, file: BinaryIO) -> list[str]:
+    """Return the keys of the first objects; not every object has all of them."""
+    found: dict[str, None] = {}
+    for n, raw in enumerate((first, *(file.readline(HEADER_MAX_BYTES) for _ in range(KEY_LINES)))):
+        try:
+            values = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue  # a broken row says so when it is read
+        if isinstance(values, dict):
+            found |= dict.fromkeys(map(str, values))
+        elif n == 0:
+            raise Fatal(f"{path}: its first line is no JSON object")
+    return list(found)
 
 
 def _delimiter(header: str) -> str:

@@ -1,0 +1,386 @@
+"""The runner's promises: nothing lost, the cursor last, ticks after mentions, others untouched."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+
+from connectors.contract import Fatal, Item, Page, Retryable, SourceSettings
+from connectors.ingest import cursors, publisher
+from connectors.ingest.cursors import Saved
+from connectors.ingest.door import Door
+from connectors.ingest.match import Matcher
+from connectors.ingest.runner import Runner
+from connectors.ingest.schedule import Backoff
+from connectors.memory_log import MemoryLog
+from connectors.settings import ConnectorsSettings
+from streams import codec
+from streams.log.port import Entry, Unavailable
+from streams.records import Batch, Tick
+from streams.settings import BrandSettings
+from streams.topics import CURSORS, DEAD, MENTIONS
+
+T0 = datetime(2025, 1, 1, tzinfo=UTC)
+FAST = Backoff(base_s=0.01, cap_s=0.02)
+MATCHER = Matcher({"kopi": BrandSettings(names=("kopi",))})
+
+
+def item(n: int, at: datetime | None = None) -> Item:
+    return Item(native_id=str(n), published_at=at or T0 + timedelta(seconds=n), text=f"kopi {n}")
+
+
+class Script:
+    """Answers `fetch` from a list; an exception in it is raised; the cursor counts the pages."""
+
+    Settings: ClassVar[type[SourceSettings]] = SourceSettings
+
+    def __init__(self, answers: Sequence[Page | Exception]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str | None] = []
+        self.closed = 0
+
+    async def fetch(self, cursor: str | None) -> Page:
+        self.asked.append(cursor)
+        if not self.answers:
+            return Page((), cursor, ended=True)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def settings(**values: Any) -> SourceSettings:
+    return SourceSettings(**{"type": "script", "poll_s": 0.05, "run": "r", **values})
+
+
+def runner(connector: Any, log: MemoryLog, name: str = "s", **values: Any) -> Runner:
+    source = values.pop("settings", settings())
+    return Runner(
+        name,
+        connector,
+        source,
+        Door(name, MATCHER, run=source.run),
+        log,
+        partitions=(0, 1),
+        options=values.pop("options", ConnectorsSettings(tick_every_s=0.05)),
+        backoff=FAST,
+        rng=random.Random(1),
+        **values,
+    )
+
+
+async def new_log() -> MemoryLog:
+    log = MemoryLog()
+    await log.ensure()
+    return log
+
+
+async def records(log: MemoryLog, partitions: Sequence[int] | None = None) -> list[Batch | Tick]:
+    read = log.read(MENTIONS, partitions=partitions)
+    return [codec.mentions.decode(r.value or b"") async for c in read for r in c]
+
+
+async def ids(log: MemoryLog) -> list[str]:
+    batches = [r for r in await records(log) if isinstance(r, Batch)]
+    return [m.id for b in batches for m in b.mentions]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # watches plain state, not an event
+            await asyncio.sleep(0.005)
+
+
+def pages(count: int, size: int = 3) -> list[Page]:
+    return [
+        Page(tuple(item(p * size + n) for n in range(size)), str(p + 1), more=p + 1 < count)
+        for p in range(count)
+    ]
+
+
+def test_all_pages_arrive_once_and_the_end_closes_every_minute() -> None:
+    async def story() -> None:
+        log, script = await new_log(), Script(pages(3))
+        await runner(script, log, closing_s=120).run()
+        assert sorted(await ids(log)) == sorted(f"s:{n}" for n in range(9))
+        ended = [r for r in await records(log) if isinstance(r, Tick) and r.ended]
+        assert len(ended) == 2  # one a partition
+        assert all(t.watermark > T0 + timedelta(seconds=8 + 120) for t in ended)
+        saved = (await cursors.load(log))["s", "r"]
+        assert (saved.cursor, saved.state, saved.mentions) == ("3", "ended", 9)
+        assert script.closed == 1
+
+    asyncio.run(story())
+
+
+def test_a_restart_goes_on_at_the_saved_cursor() -> None:
+    async def story() -> None:
+        log, script = await new_log(), Script([])
+        saved = Saved(source="s", run="r", cursor="7", saved_at=T0, mentions=4)
+        await runner(script, log, saved=saved).run()
+        assert script.asked[0] == "7"
+        assert (await cursors.load(log))["s", "r"].mentions == 4
+
+    asyncio.run(story())
+
+
+def test_while_the_log_is_away_nothing_is_fetched_no_cursor_moves_and_nothing_is_lost(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "LOG_BACKOFF", FAST)
+    caplog.set_level(logging.WARNING)
+
+    async def story() -> None:
+        log, script = await new_log(), Script([Page((item(1),), "1"), *pages(2)])
+        run = runner(script, log)
+        run._publisher._backoff = FAST
+        log.away = True
+        task = asyncio.create_task(run.run())
+        await until(lambda: log.refused >= 5)
+        assert script.asked == [None]
+        assert await cursors.load(log) == {}
+        log.away = False
+        await task
+        assert sorted(await ids(log)) == sorted(f"s:{n}" for n in range(6))
+
+    asyncio.run(story())
+    told = [r.getMessage() for r in caplog.records if "log is" in r.getMessage()]
+    assert len(told) == 2  # one line when it goes, one when it is back
+
+
+class NoCursors(MemoryLog):
+    """Takes everything but cursors: what a crash between the two appends leaves behind."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        if any(e.topic == CURSORS for e in entries):
+            raise Unavailable("crashed")
+        await super().append(entries)
+
+
+def test_a_crash_after_the_append_and_before_the_cursor_repeats_and_loses_nothing() -> None:
+    async def story() -> None:
+        log = NoCursors()
+        await log.ensure()
+        await runner(Script(pages(2)), log).run()
+        assert await cursors.load(log) == {}
+        again = Script(pages(2))
+        await runner(again, log).run()
+        assert again.asked[0] is None
+        assert sorted(await ids(log)) == sorted(f"s:{n}" for n in [*range(6), *range(6)])
+
+    asyncio.run(story())
+
+
+def test_a_cancelled_runner_drains_what_it_holds() -> None:
+    async def story() -> None:
+        log = await new_log()
+        slow = Page((item(1),), "1", more=True)
+        script = Script([slow, Retryable("wait", after_s=60)])
+        options = ConnectorsSettings(tick_every_s=60, batch_wait_ms=60_000)
+        run = runner(script, log, options=options)
+        task = asyncio.create_task(run.run())
+        await until(lambda: len(script.asked) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await ids(log) == ["s:1"]
+        assert (await cursors.load(log))["s", "r"].cursor == "1"
+        assert script.closed == 1
+
+    asyncio.run(story())
+
+
+def test_failures_are_retried_with_the_same_cursor_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        log = await new_log()
+        flaky = [Retryable("no"), RuntimeError("secret-token-123"), Retryable("no", after_s=0)]
+        script = Script([Page((item(1),), "1", more=True), *flaky, Page((item(2),), "2")])
+        await runner(script, log).run()
+        assert script.asked == [None, "1", "1", "1", "1", "2"]
+        assert sorted(await ids(log)) == ["s:1", "s:2"]
+
+    asyncio.run(story())
+    assert "secret-token-123" not in caplog.text
+    assert sum("next try" in r.getMessage() for r in caplog.records) == 1
+
+
+def test_a_fetch_that_hangs_counts_as_failed() -> None:
+    class Hanging(Script):
+        async def fetch(self, cursor: str | None) -> Page:
+            if len(self.asked) < 1:
+                self.asked.append(cursor)
+                await asyncio.sleep(60)
+            return await super().fetch(cursor)
+
+    async def story() -> None:
+        log, script = await new_log(), Hanging(pages(1))
+        await runner(script, log, settings=settings(timeout_s=0.05)).run()
+        assert len(await ids(log)) == 3
+
+    asyncio.run(story())
+
+
+def test_a_fatal_source_says_that_it_is_blind_and_the_others_go_on() -> None:
+    async def story() -> None:
+        log = await new_log()
+        bad = runner(Script([Fatal("set SIAGA_TOKEN")]), log, "bad")
+        good = runner(Script(pages(2)), log, "good")
+        task = asyncio.create_task(bad.run())
+        await good.run()
+        await until(lambda: bad.stopped.is_set())
+        await asyncio.sleep(0.15)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        ticks = [r for r in await records(log) if isinstance(r, Tick) and r.source == "bad"]
+        assert ticks
+        assert not any(t.healthy for t in ticks)
+        saved = (await cursors.load(log))["bad", "r"]
+        assert (saved.state, saved.detail) == ("stopped", "set SIAGA_TOKEN")
+        assert sorted(await ids(log)) == sorted(f"good:{n}" for n in range(6))
+
+    asyncio.run(story())
+
+
+def test_a_tick_never_overtakes_a_mention_before_its_watermark() -> None:
+    async def story() -> None:
+        log = await new_log()
+        minutes = [
+            Page(
+                tuple(item(m * 10 + n, T0 + timedelta(minutes=m, seconds=n)) for n in range(5)),
+                str(m),
+                more=True,
+                watermark=T0 + timedelta(minutes=m),
+                clock=T0 + timedelta(minutes=m),
+            )
+            for m in range(20)
+        ]
+        await runner(Script(minutes), log).run()
+        for p in (0, 1):
+            high = datetime.min.replace(tzinfo=UTC)
+            async for chunk in log.read(MENTIONS, partitions=[p]):
+                for record in chunk:
+                    found = codec.mentions.decode(record.value or b"")
+                    if isinstance(found, Tick):
+                        assert found.watermark >= high
+                        high = found.watermark
+                    else:
+                        assert all(m.published_at >= high for m in found.mentions)
+        ticks = [r for r in await records(log) if isinstance(r, Tick) and not r.ended]
+        assert len(ticks) >= 20 * 2  # each minute of the replay's clock, to both partitions
+
+    asyncio.run(story())
+
+
+def test_a_live_source_that_answers_moves_its_watermark_without_items() -> None:
+    async def story() -> None:
+        log = await new_log()
+        quiet = Script([Page((), None)] * 200)
+        task = asyncio.create_task(runner(quiet, log, settings=settings(lateness_s=5)).run())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        marks = [r.watermark for r in (await records(log, [0])) if isinstance(r, Tick)]
+        assert marks == sorted(marks)
+        assert marks[-1] > marks[0]
+        assert datetime.now(UTC) - marks[-1] < timedelta(seconds=10)
+
+    asyncio.run(story())
+
+
+def test_a_failing_source_keeps_its_watermark_and_ticks_unhealthy() -> None:
+    async def story() -> None:
+        log = await new_log()
+        script = Script([Page((item(1),), "1"), Retryable("down", after_s=60)])
+        run = runner(script, log)
+        task = asyncio.create_task(run.run())
+        await until(lambda: run.state == "failing")
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        ticks = [r for r in await records(log) if isinstance(r, Tick)]
+        sick = [t for t in ticks if not t.healthy]
+        assert len(sick) >= 2
+        assert len({t.watermark for t in sick}) == 1
+
+    asyncio.run(story())
+
+
+def test_what_overlapping_pages_repeat_is_published_once() -> None:
+    async def story() -> None:
+        log = await new_log()
+        await runner(
+            Script([Page((item(1), item(2)), "1"), Page((item(2), item(3)), "2")]), log
+        ).run()
+        assert sorted(await ids(log)) == ["s:1", "s:2", "s:3"]
+
+    asyncio.run(story())
+
+
+def test_a_stream_gets_its_turn_back_only_after_the_log_has_the_page() -> None:
+    acknowledged: list[int] = []
+
+    class Pushing:
+        Settings: ClassVar[type[SourceSettings]] = SourceSettings
+
+        async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
+            assert cursor is None
+            for n in range(3):
+                yield Page((item(n),), str(n))
+                acknowledged.append(len(await ids(log_box[0])))
+            yield Page((), "2", ended=True)
+
+        async def close(self) -> None:
+            pass
+
+    log_box: list[MemoryLog] = []
+
+    async def story() -> None:
+        log_box.append(await new_log())
+        await runner(Pushing(), log_box[0]).run()
+        assert acknowledged == [1, 2, 3]
+
+    asyncio.run(story())
+
+
+def test_a_broken_stream_is_opened_again_at_its_cursor() -> None:
+    class Breaking:
+        Settings: ClassVar[type[SourceSettings]] = SourceSettings
+        opened: ClassVar[list[str | None]] = []
+
+        async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
+            self.opened.append(cursor)
+            start = int(cursor or -1) + 1
+            yield Page((item(start),), str(start), ended=start == 2)
+            if start == 1:
+                raise Retryable("connection lost")
+
+        async def close(self) -> None:
+            pass
+
+    async def story() -> None:
+        log = await new_log()
+        await runner(Breaking(), log).run()
+        assert Breaking.opened == [None, "0", "1"]
+        assert sorted(await ids(log)) == ["s:0", "s:1", "s:2"]
+
+    asyncio.run(story())
+
+
+def test_dead_letters_are_on_the_log_before_the_cursor_passes_them() -> None:
+    async def story() -> None:
+        log = await new_log()
+        naive = Item(native_id="x", published_at=datetime(2025, 1, 1), text="kopi")  # noqa: DTZ001  # the point
+        await runner(Script([Page((naive, item(1)), "1")]), log).run()
+        [dead] = [codec.dead_letter.decode(r.value or b"") async for c in log.read(DEAD) for r in c]
+        assert (dead.reason, dead.origin) == ("naive_time", "s/x")
+        assert await ids(log) == ["s:1"]
+
+    asyncio.run(story())
