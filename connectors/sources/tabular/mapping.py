@@ -95,6 +95,8 @@ class Columns:
     def __init__(self, configured: Mapping[Field, str], present: Iterable[str]) -> None:
         by_folded = {slug(name).replace("-", "_"): name for name in present}
         self.names: dict[Field, str] = dict(configured)
+        # A column that was only guessed may be empty: then the text is matched.
+        self._brand_is_required = "brand" in configured
         for field, guesses in GUESSES.items():
             if field not in self.names:
                 found = next((by_folded[g] for g in guesses if g in by_folded), None)
@@ -139,7 +141,7 @@ class Columns:
             return Broken("broken_row", f"{e}: set time_format, or mend the row")
         if "brand" in self.names and not brand:
             brand = self.value(values, "brand").strip()
-            if not brand:
+            if not brand and self._brand_is_required:
                 return Broken("missing_field", f"no brand in column {self.names['brand']!r}")
         channel = slug(self.value(values, "channel")) if channels else ""
         return Item(

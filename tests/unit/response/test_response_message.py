@@ -42,7 +42,7 @@ def test_telegram_text_holds_what_a_person_needs(make: SimpleNamespace) -> None:
     text = telegram(notice(make, oncall=("@sari",)))
     for part in ("CRISIS", "Kirana &amp; Co", "84", "6.2", "15", "09:55", "@sari", "/a/token"):
         assert part in text
-    assert "delivery 80%" in text
+    assert "Delivery 80%" in text
 
 
 def test_hostile_text_stays_text_in_telegram(make: SimpleNamespace) -> None:
