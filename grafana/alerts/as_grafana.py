@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from grafana.alerts.rule import Language, Rule
+from grafana.alerts.rule import Language, Rule, audience_label
 from grafana.alerts.wording import for_grafana
 from grafana.dashboards.uids import dashboard_uid, panel_id
 from grafana.settings import GrafanaSettings
@@ -36,7 +36,8 @@ def as_grafana(rule: Rule, context: Context) -> dict[str, Any]:
     """One rule as the provisioning API takes it."""
     settings = context.settings
     source = f"{settings.name}-prometheus"
-    queries = [("value", rule.expr), *((number.name, number.expr) for number in rule.numbers)]
+    numbers = [(number.name, rule.number_expr(number)) for number in rule.numbers]
+    queries = [("value", rule.expr), *numbers]
     data: list[dict[str, Any]] = []
     for name, expr in queries:
         data += [_query(f"{name}_query", expr, source), _reduce(name, f"{name}_query")]
@@ -58,9 +59,12 @@ def as_grafana(rule: Rule, context: Context) -> dict[str, Any]:
 
 
 def labels(rule: Rule, name: str) -> dict[str, str]:
-    """Labels that routes and people read."""
-    heard = {f"to_{audience}": "yes" for audience in rule.audiences}
-    return {name_label(name): "yes", "severity": rule.severity, "thread": rule.thread, **heard}
+    """Labels that routes and people read; with several cases, their series carry the rest."""
+    found = {name_label(name): "yes", "thread": rule.thread}
+    if len(rule.cases) == 1:
+        case = rule.cases[0]
+        found |= {"severity": case.severity, "audience": audience_label(case.audiences)}
+    return found
 
 
 def name_label(name: str) -> str:

@@ -1,6 +1,6 @@
 """Rules about a brand: levels, security, many at once, slow burns, drills."""
 
-from grafana.alerts.rule import Number, Rule, Severity, Text
+from grafana.alerts.rule import Case, Number, Rule, Severity, Text
 from grafana.promql import driver_expected, driver_observed, else_zero_per_brand, latest, level
 from grafana.settings import Audience, Thresholds
 
@@ -15,17 +15,17 @@ DRIVER = (
 )
 """What the summary of a level tells: the signal that surprises most, observed and expected."""
 
-LEVELS: tuple[tuple[int, str, Severity, str, str, tuple[Audience, ...]], ...] = (
-    (1, "SiagaWatch", "watch", "WASPADA", "WATCH", ("channel",)),
-    (2, "SiagaAlert", "alert", "SIAGA", "ALERT", ("channel", "oncall")),
-    (3, "SiagaCrisis", "crisis", "AWAS", "CRISIS", ("channel", "oncall", "management")),
+LEVELS: tuple[tuple[int, Severity, tuple[Audience, ...]], ...] = (
+    (1, "watch", ("channel",)),
+    (2, "alert", ("channel", "oncall")),
+    (3, "crisis", ("channel", "oncall", "management")),
 )
 
 
 def brand_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     """The rules of this file."""
     return (
-        *(_level_rule(*each) for each in LEVELS),
+        _level(),
         _security(thresholds),
         _many_brands(thresholds),
         _negative_for_hours(thresholds),
@@ -33,34 +33,26 @@ def brand_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     )
 
 
-def _level_rule(
-    number: int,
-    name: str,
-    severity: Severity,
-    title_id: str,
-    title_en: str,
-    audiences: tuple[Audience, ...],
-) -> Rule:
+def _level() -> Rule:
+    # `== bool`: exactly one of the three is 1 (Grafana has no inhibition), and at NORMAL all are 0,
+    # so that an alert resolves at the next evaluation
+    cases = tuple(Case(f"{level()} == bool {n}", name, heard) for n, name, heard in LEVELS)
     return Rule(
-        name=name,
+        name="SiagaLevel",
         group="brand",
-        # `== bool`: exactly one of the three is 1 (Grafana has no inhibition), and at NORMAL all
-        # are 0, so that an alert resolves at the next evaluation
-        expr=f"{level()} == bool {number}",
+        cases=cases,
         above=0.5,
         for_s=0,
-        severity=severity,
-        audiences=audiences,
         thread="level",
         summary=Text(
-            id=f"{title_id}: {{brand}}. {{signal}} {{observed}}, biasanya {{expected}}.",
-            en=f"{title_en}: {{brand}}. {{signal}} {{observed}}, usually {{expected}}.",
+            id="{level}: {brand}. {signal} {observed}, biasanya {expected}.",
+            en="{level}: {brand}. {signal} {observed}, usually {expected}.",
         ),
         description=Text(
-            id=f"Tingkat {title_id} untuk {{brand}}: {{signal}} teramati {{observed}}, "
-            "perkiraan {expected}. Bukti dan contoh ada di halaman insiden.",
-            en=f"{{brand}} is at {title_en}: {{signal}} observed {{observed}}, expected "
-            "{expected}. Evidence and samples are on the incident's page.",
+            id="Teramati {observed}, perkiraan {expected}. Bukti dan contoh ada di halaman "
+            "insiden: terima dulu, lalu baca.",
+            en="Observed {observed}, expected {expected}. Evidence and samples are on the "
+            "incident's page: acknowledge first, then read.",
         ),
         why=HOLD,
         numbers=DRIVER,
@@ -73,11 +65,15 @@ def _security(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaSecurityTopic",
         group="brand",
-        expr=latest("siaga_topic_level", "brand", "topic", topic=topics),
+        cases=(
+            Case(
+                latest("siaga_topic_level", "brand", "topic", topic=topics),
+                "alert",
+                ("channel", "oncall"),
+            ),
+        ),
         above=0.5,
         for_s=0,
-        severity="alert",
-        audiences=("channel", "oncall"),
         thread="security",
         labels=("brand", "topic"),
         summary=Text(
@@ -99,11 +95,13 @@ def _many_brands(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaManyBrands",
         group="brand",
-        expr=f"count({level()} >= 2) or vector(0)",
+        cases=(
+            Case(
+                f"count({level()} >= 2) or vector(0)", "crisis", ("channel", "oncall", "management")
+            ),
+        ),
         above=thresholds.many_brands - 0.5,
         for_s=30,
-        severity="crisis",
-        audiences=("channel", "oncall", "management"),
         thread="many",
         labels=(),
         summary=Text(
@@ -130,15 +128,19 @@ def _negative_for_hours(thresholds: Thresholds) -> Rule:
         name="SiagaNegativeForHours",
         group="brand",
         # Only while no level is raised: that would be told already
-        expr=else_zero_per_brand(
-            f"({share} > bool {thresholds.negative_share_times} * {usual})"
-            f" * ({share} > bool {thresholds.negative_share_least_ratio})"
-            f" * ({level()} == bool 0)"
+        cases=(
+            Case(
+                else_zero_per_brand(
+                    f"({share} > bool {thresholds.negative_share_times} * {usual})"
+                    f" * ({share} > bool {thresholds.negative_share_least_ratio})"
+                    f" * ({level()} == bool 0)"
+                ),
+                "watch",
+                ("channel",),
+            ),
         ),
         above=0.5,
         for_s=600,
-        severity="watch",
-        audiences=("channel",),
         thread="slow",
         summary=Text(
             id="{brand}: porsi negatif {share} selama berjam-jam, biasanya {usual}.",
@@ -160,11 +162,9 @@ def _drill() -> Rule:
     return Rule(
         name="SiagaDrill",
         group="brand",
-        expr=latest("siaga_drill_level", "brand"),
+        cases=(Case(latest("siaga_drill_level", "brand"), "drill", ("channel", "oncall")),),
         above=0.5,
         for_s=0,
-        severity="drill",
-        audiences=("channel", "oncall"),
         thread="drill",
         summary=Text(
             id="LATIHAN: {brand} di tingkat {value}. Ini bukan krisis sungguhan.",

@@ -1,6 +1,6 @@
 """Rules about the service itself: they reach the SRE and not the comms team."""
 
-from grafana.alerts.rule import Number, Rule, Text
+from grafana.alerts.rule import Case, Number, Rule, Text
 from grafana.promql import latest
 from grafana.settings import Thresholds
 
@@ -26,11 +26,9 @@ def _source_blind() -> Rule:
     return Rule(
         name="SiagaSourceBlind",
         group="operations",
-        expr=latest("siaga_source_blind", "source"),
+        cases=(Case(latest("siaga_source_blind", "source"), "page", ("operations",)),),
         above=0.5,
         for_s=120,
-        severity="page",
-        audiences=("operations",),
         thread="source",
         labels=("source",),
         summary=Text(
@@ -53,11 +51,9 @@ def _connector_failing(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaConnectorFailing",
         group="operations",
-        expr=f"time() - ({last} > 0)",
+        cases=(Case(f"time() - ({last} > 0)", "page", ("operations",)),),
         above=silent_s,
         for_s=60,
-        severity="page",
-        audiences=("operations",),
         thread="source",
         labels=("connector",),
         summary=Text(
@@ -80,11 +76,13 @@ def _lag(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaWorkerLag",
         group="operations",
-        expr=f"sum({latest('siaga_worker_lag_records', 'partition')})",
+        cases=(
+            Case(
+                f"sum({latest('siaga_worker_lag_records', 'partition')})", "page", ("operations",)
+            ),
+        ),
         above=thresholds.lag_records,
         for_s=120,
-        severity="page",
-        audiences=("operations",),
         thread="worker",
         labels=(),
         summary=Text(
@@ -107,11 +105,9 @@ def _latency(thresholds: Thresholds) -> Rule:
         name="SiagaLatency",
         group="operations",
         # NaN without mentions, which is above nothing
-        expr=f"histogram_quantile(0.95, sum by (le) ({rate}))",
+        cases=(Case(f"histogram_quantile(0.95, sum by (le) ({rate}))", "ticket", ("operations",)),),
         above=thresholds.latency_seconds,
         for_s=300,
-        severity="ticket",
-        audiences=("operations",),
         thread="worker",
         labels=(),
         summary=Text(
@@ -137,11 +133,9 @@ def _dead_letters(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaDeadLetters",
         group="operations",
-        expr=f"{bad} / clamp_min({bad} + {mentions}, 1e-9)",
+        cases=(Case(f"{bad} / clamp_min({bad} + {mentions}, 1e-9)", "ticket", ("operations",)),),
         above=thresholds.dead_letters_ratio,
         for_s=300,
-        severity="ticket",
-        audiences=("operations",),
         thread="source",
         labels=(),
         summary=Text(
@@ -163,11 +157,9 @@ def _gaps() -> Rule:
     return Rule(
         name="SiagaStreamGap",
         group="operations",
-        expr="sum(increase(siaga_stream_gaps_total[15m]))",
+        cases=(Case("sum(increase(siaga_stream_gaps_total[15m]))", "ticket", ("operations",)),),
         above=0.5,
         for_s=0,
-        severity="ticket",
-        audiences=("operations",),
         thread="worker",
         labels=(),
         summary=Text(
@@ -188,11 +180,9 @@ def _worker_missing(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaWorkerMissing",
         group="operations",
-        expr=f"{thresholds.workers} - ({WORKERS})",
+        cases=(Case(f"{thresholds.workers} - ({WORKERS})", "page", ("operations",)),),
         above=0.5,
         for_s=60,
-        severity="page",
-        audiences=("operations",),
         thread="worker",
         labels=(),
         summary=Text(
@@ -215,11 +205,13 @@ def _no_data(thresholds: Thresholds) -> Rule:
     return Rule(
         name="SiagaNoData",
         group="operations",
-        expr="time() - max(siaga_last_tick_timestamp_seconds)",
+        cases=(
+            Case(
+                "time() - max(siaga_last_tick_timestamp_seconds)", "page", ("operations", "oncall")
+            ),
+        ),
         above=thresholds.no_data_seconds,
         for_s=60,
-        severity="page",
-        audiences=("operations", "oncall"),
         thread="worker",
         labels=(),
         summary=Text(

@@ -1,6 +1,6 @@
 """Rules about what people have not done yet: acknowledge, answer."""
 
-from grafana.alerts.rule import Number, Rule, Severity, Text
+from grafana.alerts.rule import Case, Number, Rule, Severity, Text
 from grafana.promql import else_zero_per_brand, latest, selector
 from grafana.settings import Audience, Thresholds
 
@@ -11,24 +11,7 @@ REPLAY_S = 30 * 86_400
 
 def people_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     """The rules of this file."""
-    alert, crisis = (
-        thresholds.unacknowledged_alert_minutes,
-        thresholds.unacknowledged_crisis_minutes,
-    )
-    return (
-        _unacknowledged(
-            "SiagaUnacknowledged",
-            {"2": (alert[0], alert[1]), "3": (crisis[0], crisis[1])},
-            ("channel", "oncall"),
-        ),
-        _unacknowledged(
-            "SiagaUnacknowledgedEscalated",
-            {"2": (alert[1], None), "3": (crisis[1], None)},
-            ("oncall", "management"),
-        ),
-        _overdue("SiagaResponseOverdue", "alert", level="0|1|2"),
-        _overdue("SiagaResponseOverdueCrisis", "crisis", level="3"),
-    )
+    return (_unacknowledged(thresholds), _overdue())
 
 
 def _age(level: str) -> str:
@@ -37,24 +20,31 @@ def _age(level: str) -> str:
     return f"(time() - min by (brand) ({since}))"
 
 
-def _unacknowledged(
-    name: str,
-    minutes: dict[str, tuple[int, int | None]],
-    audiences: tuple[Audience, ...],
-) -> Rule:
+def _waiting(minutes: dict[str, tuple[int, int | None]]) -> str:
     steps = []
     for level, (start, end) in minutes.items():
         age, last_s = _age(level), REPLAY_S if end is None else 60 * end
         steps.append(f"(({age} >= bool {60 * start}) * ({age} < bool {last_s}))")
     # A brand has one level at a time, so the sides of `or` never meet
+    return else_zero_per_brand(" or ".join(steps))
+
+
+def _unacknowledged(thresholds: Thresholds) -> Rule:
+    alert, crisis = (
+        thresholds.unacknowledged_alert_minutes,
+        thresholds.unacknowledged_crisis_minutes,
+    )
+    first = _waiting({"2": alert, "3": crisis})
+    last = _waiting({"2": (alert[1], None), "3": (crisis[1], None)})
     return Rule(
-        name=name,
+        name="SiagaUnacknowledged",
         group="people",
-        expr=else_zero_per_brand(" or ".join(steps)),
+        cases=(
+            Case(first, "alert", ("channel", "oncall")),
+            Case(last, "crisis", ("channel", "oncall", "management")),
+        ),
         above=0.5,
         for_s=0,
-        severity="crisis" if "management" in audiences else "alert",
-        audiences=audiences,
         thread="unacknowledged",
         summary=Text(
             id="{brand}: sudah {waiting} belum ada yang menerima tugas.",
@@ -65,22 +55,30 @@ def _unacknowledged(
             en="An incident is open and nobody has taken it. Open its page and acknowledge.",
         ),
         why="The age itself is the wait: no `for`. An acknowledgement resolves it at the next "
-        "evaluation. Each brand is at one step of the ladder at a time.",
+        "evaluation. Each brand is at one step of the ladder at a time: on-call is reminded, then "
+        "management is told.",
         numbers=(Number("waiting", _age("2|3"), "duration"),),
         dashboard="incident",
         panel="Waiting for acknowledgement",
     )
 
 
-def _overdue(name: str, severity: Severity, *, level: str) -> Rule:
+def _overdue() -> Rule:
+    heard: tuple[Audience, ...] = ("channel", "oncall")
+    cases: tuple[tuple[str, Severity], ...] = (("0|1|2", "alert"), ("3", "crisis"))
     return Rule(
-        name=name,
+        name="SiagaResponseOverdue",
         group="people",
-        expr=else_zero_per_brand(latest("siaga_response_overdue", "brand", level=level)),
+        cases=tuple(
+            Case(
+                else_zero_per_brand(latest("siaga_response_overdue", "brand", level=level)),
+                severity,
+                heard,
+            )
+            for level, severity in cases
+        ),
         above=0.5,
         for_s=0,
-        severity=severity,
-        audiences=("channel", "oncall"),
         thread="response",
         summary=Text(
             id="{brand}: jawaban pertama terlambat.",

@@ -46,7 +46,7 @@ def contact_points(settings: GrafanaSettings, env: Mapping[str, str]) -> list[di
     missing = sorted(
         variable
         for contact in settings.contacts.values()
-        for variable in _variables(contact)
+        for variable in variables(contact)
         if not env.get(variable)
     )
     if missing:
@@ -54,7 +54,8 @@ def contact_points(settings: GrafanaSettings, env: Mapping[str, str]) -> list[di
     return [_point(settings, name, contact, env) for name, contact in settings.contacts.items()]
 
 
-def _variables(contact: AnyContact) -> list[str]:
+def variables(contact: AnyContact) -> list[str]:
+    """Names of the environment variables that a contact reads."""
     keys = ("url_env", "token_env", "password_env")
     return [value for key in keys if (value := getattr(contact, key, None))]
 
@@ -64,7 +65,7 @@ def _point(
 ) -> dict[str, Any]:
     kind, details = _details(settings, contact, env)
     # Grafana never shows a secret again, so a changed one is seen by the uid that it leads to
-    secrets = [env[variable] for variable in _variables(contact)]
+    secrets = [env[variable] for variable in variables(contact)]
     digest = hashlib.sha256(json.dumps(secrets).encode()).hexdigest()[:8]
     return {
         "uid": f"{settings.name}-{name}"[:31] + f"-{digest}",
@@ -199,14 +200,13 @@ def policy(settings: GrafanaSettings) -> dict[str, Any] | None:
 
 
 def _branches(settings: GrafanaSettings, name: str, contact: AnyContact) -> list[dict[str, Any]]:
-    matchers = [[f"to_{contact.audience}", "=", "yes"]]
+    matchers = [["audience", "=~", f".*{contact.audience}.*"]]
     if contact.brands:
-        # Sorted by label, as Grafana writes them back
-        matchers.insert(0, ["brand", "=~", "|".join(contact.brands)])
+        matchers.append(["brand", "=~", "|".join(contact.brands)])
     branch = {"receiver": receiver(settings, name), "continue": True}
     if not contact.quiet_hours:
         return [{**branch, "object_matchers": matchers}]
-    # CRISIS ignores quiet hours
+    # CRISIS ignores quiet hours. Matchers are sorted by label, as Grafana writes them back
     return [
         {**branch, "object_matchers": sorted([*matchers, ["severity", "=", "crisis"]])},
         {

@@ -17,8 +17,9 @@ Style = Literal["count", "ratio", "duration", "signal"]
 class Text:
     """A sentence in both languages.
 
-    Placeholders: `{brand}` and other labels of the rule, `{value}`, the names of its numbers, and
-    `{signal}`, the signal that a number of style `signal` belongs to.
+    Placeholders: `{brand}` and other labels of the rule, `{value}`, the names of its numbers,
+    `{signal}`, the signal that a number of style `signal` belongs to, and `{level}`, the word for
+    the severity.
     """
 
     id: str
@@ -35,8 +36,31 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Case:
+    """One of several exclusive conditions of a rule: its series carry severity and audience.
+
+    Several rules would not do: Grafana spreads rules at random over the interval (10 s), so one
+    level would end seconds before or after the other began, and people would be told twice.
+    """
+
+    expr: str
+    severity: Severity
+    audiences: tuple[Audience, ...]
+
+    def labelled(self) -> str:
+        """The expression with the labels of this case."""
+        severity = f'label_replace({self.expr}, "severity", "{self.severity}", "", "")'
+        return f'label_replace({severity}, "audience", "{audience_label(self.audiences)}", "", "")'
+
+
+def audience_label(audiences: tuple[Audience, ...]) -> str:
+    """Value of the label `audience`; routes look for one word of it."""
+    return " ".join(audiences)
+
+
+@dataclass(frozen=True)
 class Rule:
-    """Fires for each series of `expr` that is above `above` for `for_s` seconds.
+    """Fires for each series of its cases that is above `above` for `for_s` seconds.
 
     Attributes
     ----------
@@ -44,10 +68,10 @@ class Rule:
         CamelCase; its runbooks are `runbooks/<name>.id.md` and `.en.md`.
     group
         Rules of a group are evaluated together.
+    cases
+        One, or several that exclude each other.
     labels
-        Labels that the series of `expr` carry: the closed set that texts may name.
-    audiences
-        Who hears of it (see `grafana.settings.Audience`).
+        Labels that the series of the cases carry: the closed set that texts may name.
     thread
         Rules of one thread about one brand share a notification: a change of level is an update.
     no_data
@@ -60,11 +84,9 @@ class Rule:
 
     name: str
     group: Literal["brand", "people", "operations"]
-    expr: str
+    cases: tuple[Case, ...]
     above: float
     for_s: int
-    severity: Severity
-    audiences: tuple[Audience, ...]
     thread: str
     summary: Text
     description: Text
@@ -78,3 +100,16 @@ class Rule:
     dashboard: Literal["wall", "brand", "incident", "pipeline"] = "brand"
     style: Style = "count"
     """How `{value}` is written."""
+
+    @property
+    def expr(self) -> str:
+        """The query: one series for each case and set of labels."""
+        if len(self.cases) == 1:
+            return self.cases[0].expr
+        return " or ".join(case.labelled() for case in self.cases)
+
+    def number_expr(self, number: Number) -> str:
+        """A number's query, with the labels by which Grafana finds the series it belongs to."""
+        if len(self.cases) == 1:
+            return number.expr
+        return f"(0 * ({self.expr}) + 1) * on (brand) group_left (signal) ({number.expr})"

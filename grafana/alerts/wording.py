@@ -1,6 +1,6 @@
 """Texts with placeholders become templates of Grafana or of Prometheus."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from grafana.alerts.rule import Language, Number, Rule, Style, Text
 
@@ -14,6 +14,12 @@ SIGNALS: dict[str, Text] = {
     "slow_burn": Text(id="Keluhan yang menumpuk", en="Complaints piling up"),
 }
 """What people call the signals of `detectors.anomaly.bank.SIGNALS`."""
+
+LEVELS: dict[str, Text] = {
+    "watch": Text(id="WASPADA", en="WATCH"),
+    "alert": Text(id="SIAGA", en="ALERT"),
+    "crisis": Text(id="AWAS", en="CRISIS"),
+}
 
 UNKNOWN = Text(id="belum diketahui", en="not yet known")
 
@@ -30,6 +36,7 @@ def for_grafana(rule: Rule, text: Text, language: Language) -> str:
         known = f"{{{{ if {number}.Labels }}}}"
         values[name] = f"{known}{shown}{unknown}" if rule.labels else shown
     values["signal"] = _signal('(index $values "observed").Labels.signal', language)
+    values["level"] = _cases("$labels.severity", LEVELS, language)
     return _in(text, language).format_map(values)
 
 
@@ -37,6 +44,7 @@ def for_prometheus(rule: Rule, text: Text, language: Language) -> str:
     """The text as a template of a Prometheus annotation; numbers are recorded series."""
     values = {label: f"{{{{ $labels.{label} }}}}" for label in rule.labels}
     values["value"] = _humanized("$value", rule.style, "")
+    values["level"] = _cases("$labels.severity", LEVELS, language)
     for number in rule.numbers:
         series = f"{recorded_as(rule, number)}{_same_labels(rule)}"
         query = f"printf {_quoted(series)}{_label_values(rule)} | query"
@@ -73,9 +81,13 @@ def _humanized(value: str, style: Style, signal: str) -> str:
 
 
 def _signal(label: str, language: Language) -> str:
+    return _cases(label, SIGNALS, language)
+
+
+def _cases(label: str, words: Mapping[str, Text], language: Language) -> str:
     cases = [
         f'{{{{ {"if" if i == 0 else "else if"} eq {label} "{name}" }}}}{_in(text, language)}'
-        for i, (name, text) in enumerate(SIGNALS.items())
+        for i, (name, text) in enumerate(words.items())
     ]
     return f"{''.join(cases)}{{{{ else }}}}Siaga{{{{ end }}}}"
 
