@@ -19,5 +19,7 @@ def set_up(level: int = logging.INFO) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", force=True
     )
+    # Its event loop names each pass above 0.1 s; on a busy machine that says nothing.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -29,6 +29,16 @@ _TRIGGERS: Final = frozenset(
 )
 """Every pattern needs one of these tokens: their absence, for nearly every mention, is one check."""
 READ_LIMIT: Final = 1_000
+_BREACH: Final = re.compile(
+    r"\b(?:data|akun|saldo|rekening|account|password|sandi|otp)\b.{0,40}"
+    r"\b(?:bocor|dibobol|kebobolan|dibajak|diretas|dihack|dicuri|dijual|disebar|leak\w*|breach\w*"
+    r"|hacked|stolen|sold|compromised)\b"
+    r"|\b(?:bocor\w*|kebocoran|dibobol|pembobolan|peretasan|diretas|leak\w*|breach\w*|hack\w*)\b"
+    r".{0,40}\b(?:data|akun|saldo|rekening|account|password|sandi|ktp|privacy|privasi)\b"
+    r"|\b(?:phishing|identity theft|unauthori[sz]ed (?:login|access|transaction)\w*|data breach)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Data or accounts in other hands. "Penipu!" is also said of a late parcel: a topic, no alarm."""
 
 
 def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, ...]:
@@ -44,7 +54,7 @@ def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, .
             found.append("repost")
     if "spam" not in found and _mostly_tags(raws):
         found.insert(0, "spam")
-    if "security" in topics:
+    if "security" in topics and _BREACH.search(head):
         found.append("security")
     return tuple(found)
 

@@ -61,8 +61,8 @@ class OpenMinute(msgspec.Struct):
         if sentiment != "positive":
             for topic in scored.topics:
                 self.by_topic[topic] = self.by_topic.get(topic, 0) + 1
-                if topic == "security" and sentiment == "negative":
-                    self.security += 1
+        if sentiment == "negative" and "security" in scored.flags:
+            self.security += 1
         if mention.author:
             bitmap = int.from_bytes(self.authors) | bit_of(mention.author)
             self.authors = bitmap.to_bytes((bitmap.bit_length() + 7) // 8)
