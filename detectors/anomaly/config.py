@@ -13,6 +13,8 @@ class BankConfig:
         Seconds of one observation; 60 in the product, the bin width in `backtest counts`.
     scales_s
         Windows that are summed, seconds; those shorter than a step are left out.
+    share_scales_s
+        Windows of the negative share: a single minute says nothing of the mood.
     slow_scales_s
         Windows of the slow burn.
     block_s
@@ -35,6 +37,7 @@ class BankConfig:
 
     step_s: int = 60
     scales_s: tuple[int, ...] = (60, 300, 900, 3600)
+    share_scales_s: tuple[int, ...] = (300, 900, 3600, 14_400)
     slow_scales_s: tuple[int, ...] = (14_400, 43_200, 129_600)
     block_s: int = 900
     base_days: float = 5.0

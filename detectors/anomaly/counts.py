@@ -254,5 +254,5 @@ class CountDetector(Detector):
 
     def load(self, state: list[float]) -> None:
         self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
-        self.tail.load(state[3:8])
-        self.engine.load(state[8:])
+        self.tail.load(state[3 : 3 + Tail.SIZE])
+        self.engine.load(state[3 + Tail.SIZE :])

@@ -14,6 +14,10 @@ from detectors.anomaly.windows import Z_CAP_SQUARED
 SHARE_PRIOR = 0.3
 SHARE_PRIOR_MENTIONS = 20.0
 """Before anything is known: 30 % negative, worth twenty mentions."""
+UNIT_PRIOR = 0.7
+UNIT_MENTIONS = 2000.0
+"""A sum of probabilities varies less than a count of negatives would: by this part of its
+variance, learned from single minutes over the last so many of them that held a mention."""
 RESTLESS_PRIOR = 0.02
 """Extra variance of a share between windows, as a correlation between its mentions."""
 LEVEL_CAP = 3.0
@@ -45,21 +49,23 @@ class NegativeShare(Detector):
     def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
         super().__init__(config)
         step = config.step_s
-        lengths = tuple(w / step for w in config.scales_s if w > step) or (1.0,)
+        lengths = tuple(w / step for w in config.share_scales_s if w > step) or (1.0,)
         self.lengths = lengths
         self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
         n = len(lengths)
         self.mentions = [0.0] * n
         self.negative = [0.0] * n
         self.usual = [0.0] * n
-        self.corr_e = [0.0] * n
-        self.corr_w = [0.0] * n
+        ask = config.restless_blocks
+        self.corr_e = [RESTLESS_PRIOR * ask] * n
+        self.corr_w = [ask] * n
         self.corr = [RESTLESS_PRIOR] * n
         self.block_s = max(config.block_s, step)
         self.fade = math.exp(-self.block_s / (86_400.0 * config.base_days))
         self.level_x = SHARE_PRIOR * SHARE_PRIOR_MENTIONS
         self.level_n = SHARE_PRIOR_MENTIONS
         self.share = SHARE_PRIOR
+        self.unit = UNIT_PRIOR
         self.block_x = 0.0
         self.block_n = 0.0
         self.block = -1
@@ -74,7 +80,7 @@ class NegativeShare(Detector):
             mass = c * (keep * self.negative[i] + x)
             usual = c * (keep * self.usual[i] + n * share)
             if mass > usual > 0.0:
-                shrink = 1.0 / (1.0 + self.corr[i] * max(total - 1.0, 0.0))
+                shrink = 1.0 / (self.unit * (1.0 + self.corr[i] * max(total - 1.0, 0.0)))
                 a = max(mass * shrink, 1e-6)
                 b = max((total - mass) * shrink, 0.0) + 1.0
                 p = min(usual / total, 0.999)
@@ -93,7 +99,7 @@ class NegativeShare(Detector):
         observed = (keep * self.negative[where] + negative) / total if total > 0.0 else 0.0
         # A normal band on purpose: the reading's band is for the eye, the score is exact.
         size = max((1.0 + keep) * total, 1.0)
-        shrink = 1.0 / (1.0 + self.corr[where] * max(size - 1.0, 0.0))
+        shrink = 1.0 / (self.unit * (1.0 + self.corr[where] * max(size - 1.0, 0.0)))
         sd = math.sqrt(self.share * (1.0 - self.share) / max(size * shrink, 1.0))
         return Reading(
             self.signal,
@@ -120,6 +126,9 @@ class NegativeShare(Detector):
         if n > 0.0:
             s, _ = self._surprise(n, negative, self.share)
             self.tail.learn(s)
+            p = self.share
+            d = min((negative - p * n) ** 2 / (p * (1.0 - p) * n), Z_CAP_SQUARED)
+            self.unit = min(max(self.unit + (d - self.unit) / UNIT_MENTIONS, 0.05), 1.0)
         for i, keep in enumerate(self.keep):
             self.mentions[i] = keep * self.mentions[i] + n
             self.negative[i] = keep * self.negative[i] + negative
@@ -172,30 +181,31 @@ class NegativeShare(Detector):
         if n <= 1.0:
             return
         p = min(max(self.usual[i] * c / n, 0.005), 0.995)
-        unit = p * (1.0 - p)
-        d = (c * self.negative[i] - p * n) ** 2 / (unit * n)  # 1 if binomial
+        unit = p * (1.0 - p) * self.unit
+        d = (c * self.negative[i] - p * n) ** 2 / (unit * n)  # 1 if mentions are independent
         d = min(d, Z_CAP_SQUARED * (1.0 + self.corr[i] * (n - 1.0)))
         w = (n - 1.0) ** 2 / (n + 20.0) ** 2
         e = (d - 1.0) / (n - 1.0)
         self.corr_e[i] = self.fade * self.corr_e[i] + w * e
         self.corr_w[i] = self.fade * self.corr_w[i] + w
-        ask = self.config.restless_blocks
-        rho = (self.corr_e[i] + RESTLESS_PRIOR * ask) / (self.corr_w[i] + ask)
-        self.corr[i] = min(max(rho, 1e-4), 0.9)
+        self.corr[i] = min(max(self.corr_e[i] / self.corr_w[i], 1e-4), 0.9)
 
     def state(self) -> list[float]:
         return [
             float(self.clock), self.seen_s, self.upper_z, *self.tail.state(),
-            self.level_x, self.level_n, self.share, self.block_x, self.block_n, float(self.block),
+            self.level_x, self.level_n, self.share, self.unit,
+            self.block_x, self.block_n, float(self.block),
             *self.mentions, *self.negative, *self.usual, *self.corr_e, *self.corr_w, *self.corr,
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
         self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
-        self.tail.load(state[3:8])
-        self.level_x, self.level_n, self.share, self.block_x, self.block_n = state[8:13]
-        self.block = int(state[13])
+        at = 3 + Tail.SIZE
+        self.tail.load(state[3:at])
+        self.level_x, self.level_n, self.share, self.unit = state[at : at + 4]
+        self.block_x, self.block_n = state[at + 4 : at + 6]
+        self.block = int(state[at + 6])
         n = len(self.keep)
-        at = 14
+        at += 7
         parts = [list(state[at + k * n : at + (k + 1) * n]) for k in range(6)]
         self.mentions, self.negative, self.usual, self.corr_e, self.corr_w, self.corr = parts

@@ -8,6 +8,7 @@ from detectors.anomaly.detector import UPPER_SCORE, Detector
 from detectors.anomaly.features import Features
 from detectors.anomaly.reading import Reading
 from detectors.anomaly.surprise import tail_z
+from detectors.anomaly.tail import Tail
 
 MEMORY_BLOCKS = 4_000.0
 """Blocks (some six weeks of quarters of an hour) that the tail remembers."""
@@ -26,8 +27,8 @@ class SlowBurn(Detector):
     >>> for i in range(7 * 1440):
     ...     burn.learn_one({"mentions": 2, "negative": i % 2})
     >>> for i in range(360):
-    ...     burn.learn_one({"mentions": 4, "negative": 1 + i % 2})
-    >>> burn.score_one({"mentions": 4, "negative": 2}) > 3.0
+    ...     burn.learn_one({"mentions": 6, "negative": 3})
+    >>> burn.score_one({"mentions": 6, "negative": 3}) > 3.0
     True
     """
 
@@ -132,5 +133,5 @@ class SlowBurn(Detector):
     def load(self, state: list[float]) -> None:
         self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
         self.block, self.block_x, self.block_n = int(state[3]), state[4], state[5]
-        self.tail.load(state[6:11])
-        self.engine.load(state[11:])
+        self.tail.load(state[6 : 6 + Tail.SIZE])
+        self.engine.load(state[6 + Tail.SIZE :])

@@ -17,7 +17,7 @@ class Tail:
     shape 0). Between the knots log p is linear in h. On labelled tweet counts the excess of h
     transfers between series better than that of s: an exponential z is a heavier tail.
 
-    Constant memory: five numbers.
+    Constant memory: six numbers.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Tail:
     True
     """
 
-    __slots__ = ("excess", "high", "low", "memory", "n", "peaks", "prior")
+    __slots__ = ("excess", "high", "low", "memory", "n", "peaks", "prior", "run")
 
     EXCESS_PRIOR = 20.0
     """Exceedances that the prior excess is worth."""
@@ -46,6 +46,9 @@ class Tail:
     """Exceedances of the 1 % quantile that the mean excess remembers."""
     EXCESS_CAP = 20.0
     """An excess counts as at most so many mean excesses."""
+    RUN = 5.0
+    """Steps in a row above the 1 % quantile are one event: from here on each further one counts
+    less (declustering), or an hour of crisis would teach the tail that crises are usual."""
     LEAST = 0.1
     """The 10 % quantile stays above this, and the 1 % quantile so far above it."""
 
@@ -57,6 +60,7 @@ class Tail:
         self.excess = (self.high - self.low) / LN10
         self.n = 0.0
         self.peaks = 0.0
+        self.run = 0.0
 
     def score(self, s: float) -> float:
         """-log10 of the share of steps in which the series exceeds `s`; 0 where s <= 0."""
@@ -85,11 +89,14 @@ class Tail:
         self.low = low + low_step * (9.0 if h > low else -1.0)
         if h > high:
             self.high = high + self.excess * rate * 99.0
-            self.peaks = min(self.peaks + 1.0, self.PEAKS_MEMORY)
+            weight = self.RUN / (self.RUN + self.run)
+            self.run += 1.0
+            self.peaks = min(self.peaks + weight, self.PEAKS_MEMORY)
             over = min(h - high, self.EXCESS_CAP * self.excess)
-            self.excess += (over - self.excess) / (self.peaks + self.EXCESS_PRIOR)
+            self.excess += (over - self.excess) * weight / (self.peaks + self.EXCESS_PRIOR)
         else:
             self.high = high - self.excess * rate
+            self.run = 0.0
         self._keep_order()
 
     def learn_calm(self, steps: int) -> None:
@@ -98,6 +105,7 @@ class Tail:
             return
         rate = steps / min(self.n + self.prior + 0.5 * (steps + 1.0), self.memory)
         self.n = min(self.n + steps, self.memory)
+        self.run = 0.0
         gap = self.high - self.low
         self.low += gap * math.expm1(-rate / LN10)
         self.high -= self.excess * rate
@@ -111,8 +119,10 @@ class Tail:
         self.low = max(self.low, self.LEAST)
         self.high = max(self.high, self.low + self.LEAST)
 
+    SIZE = 6
+
     def state(self) -> tuple[float, ...]:
-        return self.low, self.high, self.excess, self.n, self.peaks
+        return self.low, self.high, self.excess, self.n, self.peaks, self.run
 
     def load(self, state: Sequence[float]) -> None:
-        self.low, self.high, self.excess, self.n, self.peaks = state
+        self.low, self.high, self.excess, self.n, self.peaks, self.run = state

@@ -21,8 +21,8 @@ class Windows:
     """
 
     __slots__ = (
-        "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed", 
-         "usual",
+        "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed",
+        "usual",
     )  # fmt: skip
 
     def __init__(
