@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from detectors.anomaly.reading import Reading
+from detectors.incidents.explanation import Organic, Without
 
 Run = str
 """`live`, or the name of a replay, backfill or drill: each run has its own watermark and state."""
@@ -170,7 +171,8 @@ class LevelChange(msgspec.Struct, frozen=True):
 class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """State of an incident after a change: record of `siaga.incidents.v1`.
 
-    Key: incident id; partitioned by brand; compacted. `id` is `run/brand/opened_at epoch s`.
+    Key: incident id; partitioned by brand; compacted. `id` is `run/brand/epoch s` of the minute
+    that opened it.
     """
 
     id: str
@@ -198,13 +200,25 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     channels: dict[str, float] = {}
     authors: dict[str, float] = {}
     phrases: dict[str, float] = {}
+    clusters: dict[str, float] = {}
+    """By near-duplicate text (its beginning). Each of these tables adds up to 1 with "other"."""
+    without: Without | None = None
+    """What would be left without the largest contributor, and its score."""
+    organic: Organic = Organic()
+    window_observed: float = 0.0
+    """Sum since the onset, beside the strongest minute in `observed`."""
+    window_expected: float = 0.0
     samples: tuple[Sample, ...] = ()
+    spreading: tuple[Sample, ...] = ()
+    """The furthest-spreading negative mentions since the onset."""
     first: Sample | None = None
     flags: tuple[str, ...] = ()
     sentences: dict[str, str] = {}
     """By language ("id", "en"): what happened, in under 40 words."""
     acknowledged_by: str = ""
     acknowledged_at: Time | None = None
+    snoozed_until: Time | None = None
+    """A person asked for silence until then; a higher level ends it."""
     simulated: bool = False
 
 

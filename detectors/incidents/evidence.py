@@ -13,7 +13,7 @@ from detectors.incidents.bucket import (
     cut,
     merge,
 )
-from detectors.incidents.explain import Window, explain
+from detectors.incidents.explain import Peak, Window, explain
 from detectors.incidents.explanation import Explanation
 from detectors.incidents.observation import Observation
 from detectors.incidents.phrases import Background
@@ -115,8 +115,7 @@ class Evidence:
         onset_s: int,
         observed: float,
         expected: float,
-        upper: float | None = None,
-        score: float | None = None,
+        peak: Peak | None = None,
         until_s: float | None = None,
         ignore: str = "",
     ) -> Explanation:
@@ -126,9 +125,9 @@ class Evidence:
         ----------
         observed, expected
             Sums over the window in the signal's unit.
-        upper, score
-            The sum at which the score is 3, and the score at `observed`, if known: they scale the
-            score without the largest contributor.
+        peak
+            The strongest minute's figures, if known: they scale the score without the largest
+            contributor.
         until_s
             End of the window; later mentions are not looked at. None: all that came.
         ignore
@@ -140,16 +139,14 @@ class Evidence:
             if until_s is None or start_s < until_s
         ]
         buckets = [b for rung in reversed(self._rungs) for b in rung] + open_buckets
+        last_s = max((b.end_s for b in buckets), default=onset_s)
         window = Window(
             signal=signal,
             onset_s=onset_s,
-            until_s=int(
-                until_s if until_s is not None else max((b.end_s for b in buckets), default=onset_s)
-            ),
+            until_s=int(until_s) if until_s is not None else last_s,
             observed=observed,
             expected=expected,
-            upper=upper,
-            score=score,
+            peak=peak,
             ignore=ignore,
         )
         return explain(window, buckets, tuple(self._spreading), self._background)

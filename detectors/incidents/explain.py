@@ -31,6 +31,15 @@ LEAST_KNOWN = 10
 LEAST_FOR_FLAGS = 8.0
 
 
+class Peak(NamedTuple):
+    """Figures of the strongest minute."""
+
+    observed: float
+    expected: float
+    upper: float
+    score: float
+
+
 class Window(NamedTuple):
     """What is asked: an excess of one signal over a stretch of time."""
 
@@ -39,8 +48,7 @@ class Window(NamedTuple):
     until_s: int
     observed: float
     expected: float
-    upper: float | None = None
-    score: float | None = None
+    peak: Peak | None = None
     ignore: str = ""
 
 
@@ -265,23 +273,24 @@ def _without(
         return None
     share, kind, key = max(candidates)
     left = window.observed * (1.0 - share)
-    return Without(kind, key, round(share, 4), round(left, 3), _score_at(window, left))
+    return Without(kind, key, round(share, 4), round(left, 3), _score_without(window.peak, share))
 
 
-def _score_at(window: Window, value: float) -> float | None:
-    """The score at a lower value: through (expected, 0.3), (upper, 3) and (observed, score).
+def _score_without(peak: Peak | None, share: float) -> float | None:
+    """The strongest minute's score without that share of it.
 
-    Tails of counts are close to exponential, so that -log10 p is close to a line (the detectors
-    model it so: peaks over threshold); p = 0.5 at the expected value scores 0.3.
+    Through (expected, 0.3), (upper, 3) and (observed, score): tails of counts are close to
+    exponential, so that -log10 p is close to a line; p = 0.5 at the expected value scores 0.3.
     """
-    if window.score is None or window.upper is None or window.upper <= window.expected:
+    if peak is None or not peak.expected < peak.upper or peak.score <= 0.0:
         return None
-    if value >= window.upper and window.observed > window.upper:
-        steepness = (window.score - 3.0) / (window.observed - window.upper)
-        return round(max(3.0 + steepness * (value - window.upper), 0.0), 2)
-    steepness = 2.7 / (window.upper - window.expected)
-    scored = 0.3 + steepness * (value - window.expected)
-    return round(min(max(scored, 0.0), window.score), 2)
+    value = peak.observed * (1.0 - share)
+    if value >= peak.upper and peak.observed > peak.upper:
+        steepness = (peak.score - 3.0) / (peak.observed - peak.upper)
+        return round(max(3.0 + steepness * (value - peak.upper), 0.0), 2)
+    steepness = 2.7 / (peak.upper - peak.expected)
+    scored = 0.3 + steepness * (value - peak.expected)
+    return round(min(max(scored, 0.0), peak.score), 2)
 
 
 def _quote(o: Observation) -> Quote:

@@ -17,18 +17,22 @@ class SeverityConfig:
     """The dials. Evidence is a smoothed score: 5 means "in one ordinary minute of 100,000".
 
     A brand has 10,080 minutes a week and seven signals, not counting topics and channels; scores of
-    neighbouring minutes go together, so that 4.5 comes about once in two weeks by chance and 5.5
-    once in twenty. The size that a level asks for beside removes most of these.
+    neighbouring minutes go together (some four to a cluster), so that 4.2 comes about every eighth
+    week by chance and 4.8 every thirtieth. The size that a level asks for removes most of these.
     """
 
-    watch_evidence: float = 4.5
-    alert_evidence: float = 5.5
-    crisis_evidence: float = 8.0
-    score_cap: float = 9.0
+    watch_evidence: float = 4.2
+    alert_evidence: float = 4.8
+    crisis_evidence: float = 7.0
+    score_cap: float = 8.0
     """Most that one minute counts. Half of it is below `alert_evidence`: a single minute, however
     wild, pages nobody."""
     part_margin: float = 0.5
     """Added for topics and channels: ten more series would otherwise find ten times the chance."""
+
+    attention_margin: float = 0.6
+    """Added for volume, reach and authors, which are news and no complaint."""
+    attention_ratio: float = 2.0
 
     watch_excess: float = 5.0
     """Negative mentions (or mentions) beyond the expected ones that a level takes at least."""
@@ -43,15 +47,19 @@ class SeverityConfig:
     crisis_ratio: float = 4.0
     crisis_minutes: int = 5
     """A CRISIS lasts; five minutes more than an ALERT takes tell a wave from a splash."""
-    alert_negative_share: float = 0.33
-    """Of the mentions of the surge: a positive surge that carries its usual tenth of (perhaps
-    misread) complaints is attention, not a crisis."""
+    alert_negative_share: float = 0.5
+    """Negative part of the surge's mentions from which it is a crisis whatever is usual..."""
+    alert_share_rise: float = 0.08
+    """... or the rise over the usual part from which it is one. A positive surge that carries its
+    usual tenth of (perhaps misread) complaints is attention, not a crisis."""
     share_points: float = 0.1
     """Rise of the negative share that alerts. The smallest that has to be found is 0.20, of which
     the probabilities of a doubtful classifier show about two thirds."""
 
     velocity_reach: float = 10_000.0
-    """People reached by one negative post before its speed matters."""
+    """People reached by one negative post before its speed is worth a WATCH..."""
+    velocity_alert_reach: float = 30_000.0
+    """... and an ALERT."""
     crisis_reach: float = 1_000_000.0
     """One negative post seen by a million people makes an ALERT a CRISIS."""
 
@@ -63,7 +71,9 @@ class SeverityConfig:
     hold_fraction: float = 0.25
     """A level holds while the last ten minutes exceed the expected by this part of its excess..."""
     hold_sigmas: float = 2.0
-    """... and by so many standard deviations."""
+    """... by so many standard deviations of a plain count..."""
+    hold_ratio: float = 1.5
+    """... and are this many times the expected: people are more restless than plain counts."""
     anchor_s: int = 10_800
     """So long the expectation at the onset also bounds what counts as expected: the detectors learn
     within the hour that a crisis "carries on", which is no reason to call it over."""
@@ -230,16 +240,17 @@ def _entered(
         return CALM
     calm = config.announced_margin if announced else 0.0
     calm += config.part_margin if "/" in surge.key else 0.0
+    calm += 0.0 if negative else config.attention_margin
     evidence = surge.evidence - calm
-    watch = _sizeable(surge, recent, config.watch_excess, config.watch_ratio, config)
+    ratio = config.watch_ratio if negative else config.attention_ratio
+    watch = _sizeable(surge, recent, config.watch_excess, ratio, config)
     if evidence < config.watch_evidence + margin or not watch:
         return CALM
     alert = (
         negative
         and (
             # The share's own surprise needs no second opinion on the share.
-            signal == "negative_share"
-            or surge.negative >= config.alert_negative_share * surge.mentions
+            signal == "negative_share" or _negative(surge, config)
         )
         and _sizeable(surge, recent, config.alert_excess, config.alert_ratio, config)
     )
@@ -251,8 +262,16 @@ def _entered(
             return Verdict(CRISIS, signal, surge)
     if not alert or evidence < config.alert_evidence + margin:
         return Verdict(WATCH, signal, surge)
+    if signal == "velocity" and recent.top_reach < config.velocity_alert_reach:
+        return Verdict(WATCH, signal, surge)
     far = recent.top_reach >= config.crisis_reach
     return Verdict(CRISIS if far else ALERT, signal, surge)
+
+
+def _negative(surge: Surge, config: SeverityConfig) -> bool:
+    """Whether the surge is one of complaints, not of attention with its usual complaints."""
+    rise = surge.usual_share + config.alert_share_rise
+    return surge.negative >= min(config.alert_negative_share, rise) * surge.mentions
 
 
 def _sizeable(
@@ -281,8 +300,12 @@ def _held(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
     unit = 1.0
     if surge.signal in ("velocity", "reach"):
         unit = config.velocity_reach / config.alert_excess
-    elif excess < config.hold_sigmas * expected**0.5:
-        return NORMAL
+    else:
+        asked = config.hold_sigmas * expected**0.5
+        if surge.signal != "negative_share":
+            asked = max(asked, (config.hold_ratio - 1.0) * expected)
+        if excess < asked:
+            return NORMAL
     for level, asked in (
         (CRISIS, config.crisis_excess),
         (ALERT, config.alert_excess),

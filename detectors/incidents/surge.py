@@ -4,8 +4,12 @@ The detectors already sum over windows and calibrate: a score of 5.5 is reached 
 300,000. What they cannot say is whether it lasts, since when, and how much it is in all. A surge
 says that, with a few numbers:
 
-* `evidence`: the score, half of the way up each minute and a third of the way down, so that no
+* `smooth`: the score, half of the way up each minute and a third of the way down, so that no
   single minute opens an incident and a short lull does not end it.
+* `lasting`: what it adds that the surge goes on. Windows that do not overlap bear witness apart:
+  each window of W minutes adds log10 of the e-value p**-0.5 / 2 (a calibrator of Vovk and Wang,
+  Annals of Statistics 49, 2021: worth 1 on average if nothing goes on), W-th by W-th, from the
+  second window on. `evidence` is the sum of both.
 * `onset_s`, `observed`, `expected`: since the cumulated excess last left zero. That is Page's
   CUSUM (Biometrika 41, 1954), whose last zero is the usual estimate of a change's time.
 * `recent_observed`, `recent_expected`: leaky sums of about ten minutes: does it go on?
@@ -22,6 +26,8 @@ UP, DOWN = 0.5, 0.3
 SLACK = 1.5
 """What the cumulated excess allows over the expectation: the optimum for telling 2 x from 1 x is
 (2 - 1) / ln 2 = 1.44 (Moustakides, Annals of Statistics 14, 1986, for Poisson counts)."""
+LASTING_BOUND = 3.0
+"""Most that lasting adds: a surge that is that well proven needs no more."""
 RECENT_MINUTES = 10.0
 GONE = 1.0
 """Evidence below this, with no excess left, is no surge."""
@@ -32,7 +38,10 @@ class Surge(msgspec.Struct, frozen=True, array_like=True):
 
     key: str
     """`negative`, or `topic/payment/negative`, or `channel/forum/volume`."""
-    evidence: float
+    smooth: float
+    lasting: float
+    since_s: int
+    """First minute that counts for lasting."""
     onset_s: int
     last_s: int
     excess_left: float
@@ -45,8 +54,15 @@ class Surge(msgspec.Struct, frozen=True, array_like=True):
     recent_expected: float
     base: float
     """Expected per minute when it began: a long crisis must not become its own measure."""
+    usual_share: float
+    """Usual negative part of the series' mentions, when it began."""
     peak: Reading
     """The strongest minute."""
+
+    @property
+    def evidence(self) -> float:
+        """On the score's scale: 5 is beyond chance in 100,000 minutes."""
+        return self.smooth + self.lasting
 
     @property
     def signal(self) -> str:
@@ -79,10 +95,12 @@ class Amount(msgspec.Struct, frozen=True):
 
     observed: float
     expected: float
-    slack: float
-    """What is allowed over zero before it counts as excess."""
     mentions: float
     negative: float
+    usual_share: float = 0.0
+    slack: float | None = None
+    """What is allowed over zero before it counts as excess; None: the minute (or window) stands
+    for itself and nothing is cumulated."""
     window_s: int = 60
     """Above 60, `observed` and `expected` are sums of that window, not of the minute."""
 
@@ -107,18 +125,31 @@ def grow(
         For signals that are over in a minute (one post goes viral): evidence is the score.
     """
     score = min(reading.score or 0.0, score_cap)
-    before = surge.evidence if surge else 0.0
+    before = surge.smooth if surge else 0.0
     way = DOWN if score < before else (1.0 if at_once else UP)
-    evidence = before + way * (score - before)
-    excess_left = max((surge.excess_left if surge else 0.0) + amount.observed - amount.slack, 0.0)
-    if excess_left <= 0.0 and evidence < GONE:
+    smooth = before + way * (score - before)
+    excess_left = surge.excess_left if surge else 0.0
+    if amount.slack is not None:
+        excess_left = max(excess_left + amount.observed - amount.slack, 0.0)
+    if excess_left <= 0.0 and smooth < GONE:
         return None
+    since_s = surge.since_s if surge and smooth >= GONE else start_s
+    lasting = _lasting(surge, smooth, score, start_s - since_s, reading.window_s)
+    per_minute = 60 / amount.window_s
     keep = math.exp(-1.0 / RECENT_MINUTES)
-    fresh = surge is None or (surge.excess_left <= 0.0 and surge.evidence < GONE)
-    if surge is None or fresh:
+    recent_observed = (keep * surge.recent_observed if surge else 0.0) + (
+        amount.observed * per_minute
+    )
+    recent_expected = (keep * surge.recent_expected if surge else 0.0) + (
+        amount.expected * per_minute
+    )
+    if surge is None or surge.excess_left <= 0.0:
+        # A new run of excess, or one that stands for itself.
         return Surge(
             key=key,
-            evidence=evidence,
+            smooth=smooth,
+            lasting=lasting,
+            since_s=since_s,
             onset_s=start_s + 60 - amount.window_s,
             last_s=start_s,
             excess_left=excess_left,
@@ -126,43 +157,59 @@ def grow(
             expected=amount.expected,
             mentions=amount.mentions,
             negative=amount.negative,
-            recent_observed=amount.observed * 60 / amount.window_s,
-            recent_expected=amount.expected * 60 / amount.window_s,
-            base=amount.expected * 60 / amount.window_s,
+            recent_observed=recent_observed,
+            recent_expected=recent_expected,
+            base=amount.expected * per_minute,
+            usual_share=amount.usual_share,
             peak=reading,
         )
     strength = (reading.score or 0.0, reading.observed)
     stronger = strength > (surge.peak.score or 0.0, surge.peak.observed)
-    wide = amount.window_s > 60
     return Surge(
         key=key,
-        evidence=evidence,
-        onset_s=min(surge.onset_s, start_s + 60 - amount.window_s),
+        smooth=smooth,
+        lasting=lasting,
+        since_s=since_s,
+        onset_s=surge.onset_s,
         last_s=start_s,
         excess_left=excess_left,
-        observed=amount.observed if wide else surge.observed + amount.observed,
-        expected=amount.expected if wide else surge.expected + amount.expected,
+        observed=surge.observed + amount.observed,
+        expected=surge.expected + amount.expected,
         mentions=surge.mentions + amount.mentions,
         negative=surge.negative + amount.negative,
-        recent_observed=keep * surge.recent_observed + amount.observed * 60 / amount.window_s,
-        recent_expected=keep * surge.recent_expected + amount.expected * 60 / amount.window_s,
+        recent_observed=recent_observed,
+        recent_expected=recent_expected,
         base=surge.base,
+        usual_share=surge.usual_share,
         peak=reading if stronger else surge.peak,
     )
+
+
+def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, window_s: int) -> float:
+    if surge is None or smooth < GONE:
+        return 0.0
+    # Half of the e-value: neighbouring windows of restless conversations go together.
+    gain = 0.5 * (0.5 * score - math.log10(2.0))
+    if gain > 0.0 and age_s < window_s:
+        # The first window has spoken by its score; a lower score takes back at once.
+        return surge.lasting
+    return min(max(surge.lasting + gain * 60 / window_s, 0.0), LASTING_BOUND)
 
 
 def rest(surge: Surge, *, start_s: int) -> Surge | None:
     """Let the minutes up to `start_s` pass without any mention."""
     minutes = (start_s - surge.last_s) // 60
     per_minute = surge.recent_expected / RECENT_MINUTES
-    evidence = surge.evidence * (1.0 - DOWN) ** minutes
+    fade = (1.0 - DOWN) ** minutes
+    smooth = surge.smooth * fade
     excess_left = max(surge.excess_left - minutes * SLACK * max(per_minute, surge.base), 0.0)
-    if excess_left <= 0.0 and evidence < GONE:
+    if excess_left <= 0.0 and smooth < GONE:
         return None
     keep = math.exp(-minutes / RECENT_MINUTES)
     return msgspec.structs.replace(
         surge,
-        evidence=evidence,
+        smooth=smooth,
+        lasting=surge.lasting * fade if smooth >= GONE else 0.0,
         last_s=start_s,
         excess_left=excess_left,
         expected=surge.expected + minutes * per_minute,

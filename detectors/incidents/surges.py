@@ -10,9 +10,9 @@ from detectors.incidents.surge import SLACK, Amount, Surge, grow, rest
 MAX_SURGES = 24
 """Kept at most, the strongest; bounds the state of a brand."""
 AT_ONCE = frozenset({"velocity", "reach"})
-"""Over in a minute: one post is seen once, and waiting for a second minute is in vain."""
-SHARE_SLACK = 0.1
-"""Ten points above the usual share: half of the smallest rise that has to be found."""
+"""Over in a minute: one post is seen once. Magnitudes of such minutes do not add up either."""
+SHARE_SLACK = 0.06
+"""Points above the usual share: half of what a doubtful classifier shows of a rise by 0.20."""
 HOT_SCORE = 1.0
 """A minute that one ordinary minute in ten exceeds is remarkable enough to delay the end."""
 
@@ -79,23 +79,41 @@ def _grown(
         surge,
         key,
         reading,
-        _amount(reading, mentions, complaints),
+        _amount(reading, mentions, complaints, _usual_share(volume, negative)),
         start_s=detection.start_s,
         score_cap=config.score_cap,
-        at_once=reading.signal in AT_ONCE,
+        at_once=reading.signal == "velocity",
     )
 
 
-def _amount(reading: Reading, mentions: float, negative: float) -> Amount:
+def _amount(reading: Reading, mentions: float, negative: float, share: float) -> Amount:
     observed, expected = reading.observed, reading.expected or 0.0
+    slack: float | None = SLACK * expected
+    window_s = 60
     if reading.signal == "negative_share":
         # As counts, so that shares of minutes of different size add up.
-        expected *= mentions
+        observed, expected = negative, expected * mentions
         slack = expected + SHARE_SLACK * mentions
-        return Amount(negative, expected, slack, mentions, negative)
-    if reading.signal == "slow_burn":
-        # Rates over a window of hours: the window's own sums.
-        minutes = reading.window_s / 60
-        observed, expected = observed * minutes, expected * minutes
-        return Amount(observed, expected, observed, mentions, negative, reading.window_s)
-    return Amount(observed, expected, SLACK * expected, mentions, negative)
+    elif reading.signal == "slow_burn":
+        # A rate over hours: the window's own sums.
+        window_s = reading.window_s
+        observed, expected = observed * window_s / 60, expected * window_s / 60
+        slack = None
+    elif reading.signal in AT_ONCE:
+        slack = None
+    return Amount(
+        observed=observed,
+        expected=expected,
+        mentions=mentions,
+        negative=negative,
+        usual_share=share,
+        slack=slack,
+        window_s=window_s,
+    )
+
+
+def _usual_share(volume: Reading | None, negative: Reading | None) -> float:
+    """Usual negative part of the mentions, 0..1; 0 while nothing is known."""
+    if volume is None or negative is None or not volume.expected or negative.expected is None:
+        return 0.0
+    return min(negative.expected / volume.expected, 1.0)

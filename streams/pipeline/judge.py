@@ -7,6 +7,7 @@ import msgspec
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
 from detectors.incidents.evidence import Evidence
+from detectors.incidents.explain import Peak
 from detectors.incidents.explanation import Explanation, Quote
 from detectors.incidents.incident import Change, Episode, IncidentState, step
 from detectors.incidents.sentence import LANGUAGES, Facts, sentence
@@ -94,6 +95,7 @@ def _explained(
         onset_s=episode.onset_s,
         observed=episode.window_observed,
         expected=episode.window_expected,
+        peak=Peak(episode.observed, episode.expected, episode.upper, episode.score),
         until_s=change.at_s,
         ignore=brand_title,
     )
@@ -155,6 +157,12 @@ def record(
         channels=told.channels,
         authors=told.authors,
         phrases=told.phrases,
+        clusters=told.clusters,
+        without=told.without,
+        organic=told.organic,
+        window_observed=round(episode.window_observed, 3),
+        window_expected=round(episode.window_expected, 3),
+        spreading=tuple(_sample(quote) for quote in told.spreading),
         samples=tuple(_sample(quote) for quote in told.samples),
         first=_sample(told.first) if told.first else None,
         flags=(*episode.flags, *told.flags),
@@ -162,6 +170,9 @@ def record(
         acknowledged_by=episode.acknowledged_by,
         acknowledged_at=_time(episode.acknowledged_s)
         if episode.acknowledged_s is not None
+        else None,
+        snoozed_until=_time(episode.snoozed_until_s)
+        if episode.snoozed_until_s is not None
         else None,
         simulated=episode.simulated,
     )
