@@ -119,6 +119,7 @@ class KafkaLog:
         finally:
             late.cancel()
         self._outage.end()
+        _heard.refusal = ""
 
     async def read(
         self,
@@ -379,10 +380,12 @@ class KafkaLog:
 def _plain(error: Exception, settings: LogSettings) -> Exception:
     """Turn a Kafka error into one of the port, as a sentence."""
     where = ", ".join(settings.bootstrap)
-    if isinstance(error, _AUTHENTICATION):
+    # A refusal shows only in kafka-python's log; its exception says "timed out".
+    refusal = str(error) if isinstance(error, _AUTHENTICATION) else _heard.refusal
+    if refusal:
         return CannotStart(
-            f"Kafka at {where} refuses us ({error}); check security, sasl_mechanism, username and "
-            "password_env under [log], and the user's rights"
+            f"Kafka at {where} refuses us, or we refuse it ({refusal}); check security, ca_file, "
+            "sasl_mechanism, username and password_env under [log], and the user's rights"
         )
     return Unavailable(
         f"Kafka at {where} cannot be reached or does not answer ({error}); "
@@ -390,8 +393,24 @@ def _plain(error: Exception, settings: LogSettings) -> Exception:
     )
 
 
+class _Heard(logging.Handler):
+    """Hears kafka-python out: in an outage it says the same several times a second."""
+
+    refusal = ""
+    """What it last said of a password or certificate that was not accepted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = record.getMessage()
+        if any(sign in told for sign in ("Authentication", "CERTIFICATE", "SSLError")):
+            self.refusal = told[:400]
+
+
+_heard = _Heard(logging.ERROR)
+
+
 def _quieten() -> None:
-    # Its reconnection lines come several a second in an outage; a person who set a level keeps it.
     logger = logging.getLogger("kafka")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.CRITICAL)
+    # A person who set a level or a handler keeps them.
+    if logger.level == logging.NOTSET and _heard not in logger.handlers:
+        logger.addHandler(_heard)
+        logger.propagate = False

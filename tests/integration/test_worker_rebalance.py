@@ -10,6 +10,7 @@ from typing import Any
 import faust
 import pytest
 from faust.types import TP
+from services import KafkaOptions
 
 from streams.log.embedded import EmbeddedLog
 from streams.log.kafka import KafkaLog
@@ -317,7 +318,7 @@ async def _produce(log: Log, sent: list[int], stop: asyncio.Event) -> None:
 
 @pytest.mark.kafka
 def test_a_worker_knows_when_its_session_with_the_broker_is_over(start_kafka: Any) -> None:
-    broker = start_kafka()
+    broker = start_kafka(KafkaOptions(properties={"group.min.session.timeout.ms": "1000"}))
 
     async def main() -> None:
         settings = LogSettings(kind="kafka", bootstrap=(broker.address,), partitions=1)
@@ -328,13 +329,13 @@ def test_a_worker_knows_when_its_session_with_the_broker_is_over(start_kafka: An
             f"kafka://{broker.address}",
             "m",
             1,
-            broker_session_timeout=6.0,
-            broker_heartbeat_interval=1.0,
+            broker_session_timeout=2.0,
+            broker_heartbeat_interval=0.4,
         )
         lease = cure(work.app, nothing_applied)
         async with work.running():
             await work.until(lambda: len(work.seen) == 1)
-            await asyncio.sleep(7)
+            await asyncio.sleep(2.5)
             assert lease.held()  # heartbeats renewed it beyond the first session
             broker.pause()
             try:
