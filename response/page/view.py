@@ -135,9 +135,8 @@ class View:
             view = self.runs[name] = RunView(name, self.history)
             while len(self.runs) > RUNS_KEPT:
                 # The run that was silent longest gives way; a drill must not push out live.
-                quietest = min(self.runs.values(), key=lambda r: (r.run == LIVE, r.arrived))
-                if quietest is view:
-                    quietest = next(r for r in self.runs.values() if r is not view)
+                others = [r for r in self.runs.values() if r is not view]
+                quietest = min(others, key=lambda r: (r.run == LIVE, r.arrived))
                 del self.runs[quietest.run]
         return view
 

@@ -147,7 +147,7 @@ function incidents() {
 function mention(m) {
   return h("li", { class: `mention ${m.sentiment}` },
     h("div", { class: "mention-top" }, h("span", { class: `tag ${m.sentiment}` }, w(m.sentiment)), author(m),
-      h("span", { class: "dim" }, m.source), h("time", { class: "dim" }, moment(m.at)),
+      h("span", { class: "dim" }, m.source), h("time", { class: "dim", title: moment(m.at) }, time(m.at)),
       m.simulated ? h("span", { class: "tag sim" }, w("simulated")) : null, m.own ? h("span", { class: "tag" }, w("our reply")) : null,
       m.late ? h("span", { class: "tag" }, w("late")) : null, m.edited ? h("span", { class: "tag" }, w("edited")) : null),
     h("p", { dir: "auto" }, m.text),

@@ -87,6 +87,7 @@ def test_a_restart_tells_what_came_meanwhile_and_nothing_twice(
             await log.append([make.entry(make.incident(level=2))])
             async with serving(settings, log):
                 await receiver.heard(2)
+                await asyncio.sleep(0.1)  # told and saved; in between it would be told again
             async with serving(settings, log):
                 await log.append(
                     [make.entry(make.incident(sequence=1, change="evidence", level=2))]
