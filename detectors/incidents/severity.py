@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detectors.incidents.surge import RECENT_MINUTES, Surge
+from detectors.incidents.surge import Surge
 
 NORMAL, WATCH, ALERT, CRISIS = 0, 1, 2, 3
 LEVELS = (NORMAL, WATCH, ALERT, CRISIS)
@@ -23,7 +23,7 @@ class SeverityConfig:
 
     watch_evidence: float = 4.2
     alert_evidence: float = 4.8
-    crisis_evidence: float = 7.0
+    crisis_evidence: float = 6.0
     score_cap: float = 8.0
     """Most that one minute counts. Half of it is below `alert_evidence`: a single minute, however
     wild, pages nobody."""
@@ -74,12 +74,6 @@ class SeverityConfig:
     """... by so many standard deviations of a plain count..."""
     hold_ratio: float = 1.5
     """... and are this many times the expected: people are more restless than plain counts."""
-    anchor_s: int = 10_800
-    """So long the expectation at the onset also bounds what counts as expected: the detectors learn
-    within the hour that a crisis "carries on", which is no reason to call it over."""
-    anchor_ratio: float = 2.0
-    """Times the expectation at the onset: the day's rhythm moves it that much by itself."""
-
     security_alert: float = 2.5
     """Negative security mentions in about an hour (three within twenty minutes)."""
     security_crisis: float = 20.0
@@ -294,8 +288,6 @@ def _held(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
     if surge.signal == "slow_burn":
         return _held_slow(surge, recent, config)
     expected = surge.recent_expected
-    if surge.last_s - surge.onset_s <= config.anchor_s:
-        expected = min(expected, config.anchor_ratio * surge.base * RECENT_MINUTES)
     excess = surge.recent_observed - expected
     unit = 1.0
     if surge.signal in ("velocity", "reach"):

@@ -29,6 +29,11 @@ SLACK = 1.5
 LASTING_BOUND = 3.0
 """Most that lasting adds: a surge that is that well proven needs no more."""
 RECENT_MINUTES = 10.0
+ANCHOR_S = 10_800
+ANCHOR_RATIO = 2.0
+"""For three hours no more is expected than twice what was when it began. The detectors learn within
+the hour that a crisis "carries on"; that is no reason to call it usual. The day's rhythm moves the
+expectation by about that much in three hours by itself."""
 GONE = 1.0
 """Evidence below this, with no excess left, is no surge."""
 
@@ -101,6 +106,8 @@ class Amount(msgspec.Struct, frozen=True):
     slack: float | None = None
     """What is allowed over zero before it counts as excess; None: the minute (or window) stands
     for itself and nothing is cumulated."""
+    steady: bool = False
+    """The expectation of one minute compares with that of another (not so for shares)."""
     window_s: int = 60
     """Above 60, `observed` and `expected` are sums of that window, not of the minute."""
 
@@ -128,6 +135,8 @@ def grow(
     before = surge.smooth if surge else 0.0
     way = DOWN if score < before else (1.0 if at_once else UP)
     smooth = before + way * (score - before)
+    if surge is not None:
+        amount = _anchored(amount, surge, start_s)
     excess_left = surge.excess_left if surge else 0.0
     if amount.slack is not None:
         excess_left = max(excess_left + amount.observed - amount.slack, 0.0)
@@ -183,6 +192,16 @@ def grow(
         usual_share=surge.usual_share,
         peak=reading if stronger else surge.peak,
     )
+
+
+def _anchored(amount: Amount, surge: Surge, start_s: int) -> Amount:
+    """The minute against what was expected when the surge began."""
+    if not amount.steady or surge.excess_left <= 0.0 or start_s - surge.onset_s > ANCHOR_S:
+        return amount
+    expected = min(amount.expected, ANCHOR_RATIO * surge.base)
+    if expected == amount.expected:
+        return amount
+    return msgspec.structs.replace(amount, expected=expected, slack=SLACK * expected)
 
 
 def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, window_s: int) -> float:

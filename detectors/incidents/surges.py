@@ -89,18 +89,19 @@ def _grown(
 def _amount(reading: Reading, mentions: float, negative: float, share: float) -> Amount:
     observed, expected = reading.observed, reading.expected or 0.0
     slack: float | None = SLACK * expected
+    steady = True
     window_s = 60
     if reading.signal == "negative_share":
         # As counts, so that shares of minutes of different size add up.
         observed, expected = negative, expected * mentions
-        slack = expected + SHARE_SLACK * mentions
+        slack, steady = expected + SHARE_SLACK * mentions, False
     elif reading.signal == "slow_burn":
         # A rate over hours: the window's own sums.
         window_s = reading.window_s
         observed, expected = observed * window_s / 60, expected * window_s / 60
-        slack = None
+        slack, steady = None, False
     elif reading.signal in AT_ONCE:
-        slack = None
+        slack, steady = None, False
     return Amount(
         observed=observed,
         expected=expected,
@@ -108,6 +109,7 @@ def _amount(reading: Reading, mentions: float, negative: float, share: float) ->
         negative=negative,
         usual_share=share,
         slack=slack,
+        steady=steady,
         window_s=window_s,
     )
 
