@@ -25,6 +25,10 @@ demo: setup ## from a mention to an alert on this machine alone; ARGS="--headles
 test: setup ## every test that this machine can run
 	@$(BIN)/python -m pytest --doctest-modules $(PACKAGES) tests
 
+.PHONY: test-grafana
+test-grafana: setup ## rules, routes and dashboards on the real Grafana and Prometheus alone
+	@$(BIN)/python -m pytest --doctest-modules grafana tests/*/test_grafana_*.py
+
 .PHONY: check
 check: setup ## what CI runs: format, lint, types, contracts, tests, wheel
 	@$(BIN)/ruff format --check .
