@@ -87,7 +87,7 @@ function tiles(state, brands, level) {
       h("div", { class: "tile-numbers" },
         h("div", {}, h("b", {}, count(b.mentions)), h("small", {}, b.expected ? w("/h · usual {n}", { n: count(b.expected) }) : w("/h · warming up"))),
         h("div", {}, h("b", {}, share(b.share)), h("small", {}, b.share_upper !== null ? w("neg. · limit {n}", { n: share(b.share_upper) }) : w("neg."))),
-        h("div", {}, h("b", {}, count(b.waiting)), h("small", {}, b.oldest ? w("oldest {age}", { age: duration(state.clock - b.oldest) }) : w("waiting")))),
+        h("div", {}, h("b", {}, count(b.waiting)), h("small", {}, b.oldest && !level ? w("unanswered · oldest {age}", { age: duration(state.clock - b.oldest) }) : w("unanswered")))),
       spark(b.spark, 300, 46));
     if (b.signal && b.level) node.append(h("p", { class: "tile-foot" }, `${signalName(b.signal)} · ${b.acknowledged ? `✓ ${w("acknowledged")}` : w("not acknowledged")}`));
     if (b.blind.length) node.append(h("p", { class: "tile-foot blind" }, w("blind: {names}", { names: b.blind.join(", ") })));
