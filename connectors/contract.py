@@ -9,13 +9,16 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import Field
 
 from streams.records import LIVE, Engagement
 from streams.settings import BrandSettings, Name, Section
+
+if TYPE_CHECKING:
+    import httpx  # a quarter of a second that `siaga --help` need not pay
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -97,6 +100,8 @@ class Context:
     time_zone: str = "UTC"
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    transport: "httpx.AsyncBaseTransport | None" = None
+    """Stands in for the network in tests; None in real life. See `connectors.http.client`."""
 
     def secret(self, variable: str) -> str:
         """Return the value of an environment variable that holds a secret.
