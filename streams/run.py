@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
 from streams.log.port import Log
@@ -104,12 +104,14 @@ def main(settings: RootSettings, names: Sequence[str] | None = None) -> None:
     async def start() -> None:
         await run(settings, open_log(settings), wanted)
 
-    _loop_runner()(start())
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        runner.run(start())
 
 
-def _loop_runner():  # type: ignore[no-untyped-def] # two runners with one signature
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it exists: a fifth less CPU on the bare path."""
     try:
         import uvloop
     except ImportError:  # Windows
-        return asyncio.run
-    return uvloop.run
+        return None
+    return uvloop.new_event_loop

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from streams import codec
 from streams.log.port import Entry
 from streams.pipeline.state import BrandState, PartitionState
-from streams.records import DeadLetter, Incident, Minute, Scored, ScoredBatch
+from streams.records import DeadLetter, Incident, Minute, Run, Scored, ScoredBatch
 from streams.topics import DEAD, INCIDENTS, MINUTES, SCORED
 
 
@@ -25,6 +25,9 @@ class Outcome:
     partition: int
     encode: bool = True
     entries: list[Entry] = field(default_factory=list)
+    run: Run = ""
+    """Run of the scored mentions or the tick."""
+    tick: bool = False
     scored: list[Scored] = field(default_factory=list)
     minutes: list[Minute] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
@@ -33,6 +36,7 @@ class Outcome:
 
     def publish_scored(self, batch: ScoredBatch) -> None:
         """Scored mentions of one record."""
+        self.run = batch.run
         self.scored += batch.mentions
         self._entry(SCORED, batch.brand, batch)
 

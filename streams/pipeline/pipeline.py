@@ -108,6 +108,7 @@ class Pipeline:
         return out
 
     def _tick(self, state: PartitionState, tick: Tick, offset: int, out: Outcome) -> None:
+        out.tick, out.run = True, tick.run
         marks = state.marks[tick.run] = state.marks.get(tick.run, Marks()).heard(tick)
         for brand in state.awake(tick.run):
             if brand.hot.applied >= offset:

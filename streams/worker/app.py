@@ -120,6 +120,7 @@ async def run(settings: RootSettings, core: Core) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(core.flush_for_ever())
             group.create_task(core.watch_for_pauses(longest_s=SESSION_TIMEOUT_S / 2))
+            group.create_task(core.measure_lag())
             group.create_task(_until_crash(app))
     finally:
         await asyncio.shield(_stop(app, core))

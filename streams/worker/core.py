@@ -23,6 +23,7 @@ from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.recovered import Recovered
 from streams.pipeline.state import PartitionState
+from streams.records import LIVE
 from streams.topics import MENTIONS
 from streams.worker import metrics
 
@@ -59,11 +60,13 @@ class Core:
         pipeline: Pipeline,
         *,
         state_topic: str,
+        shown_run: str = LIVE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.log = store
         self.pipeline = pipeline
         self.state_topic = state_topic
+        self.shown_run = shown_run
         self.clock = clock
         self.states: dict[int, PartitionState] = {}
         self._pending = _Pending()
@@ -104,7 +107,7 @@ class Core:
         origin = Origin(MENTIONS, state.partition, offset)
         outcome = self.pipeline.apply(state, value or b"", origin=origin, now=now)
         self._collect(outcome)
-        metrics.observe(outcome, now)
+        metrics.observe(outcome, now, shown_run=self.shown_run)
 
     def _collect(self, outcome: Outcome) -> None:
         self._pending.entries += outcome.entries
@@ -231,6 +234,19 @@ class Core:
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
             await self.flush()
+
+    async def measure_lag(self, *, every_s: float = 5.0) -> None:
+        """Keep the lag of the owned partitions in the metrics."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                ends = await self.log.ends(MENTIONS)
+            except Unavailable:
+                continue  # the flush says so
+            metrics.LAG.clear()
+            for partition, state in list(self.states.items()):
+                lag = ends.get(partition, 0) - 1 - state.applied
+                metrics.LAG.labels(partition=str(partition)).set(max(0, lag))
 
     # -- ownership -----------------------------------------------------------------------------
 

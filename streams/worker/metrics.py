@@ -5,6 +5,7 @@ from datetime import datetime
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.pipeline.outcome import Outcome
+from streams.records import LIVE
 from streams.registry import REGISTRY
 
 # Cardinality: two kinds.
@@ -63,6 +64,26 @@ REPEATS = Counter(
     registry=REGISTRY,
 )
 
+UP = Gauge(
+    "siaga_worker_up",
+    "1 while this worker runs.",
+    registry=REGISTRY,
+)
+
+LAST_TICK = Gauge(
+    "siaga_last_tick_timestamp_seconds",
+    "Wall time at which this worker last took a tick of the shown run: the stream's heartbeat.",
+    registry=REGISTRY,
+)
+
+# Cardinality: one per partition that this worker owns.
+LAG = Gauge(
+    "siaga_worker_lag_records",
+    "Records of the mentions topic that wait for this worker.",
+    labelnames=("partition",),
+    registry=REGISTRY,
+)
+
 MODEL = Gauge(
     "siaga_model_info",
     "Always 1; the label names the model version that reads the mentions.",
@@ -71,10 +92,14 @@ MODEL = Gauge(
 )
 
 
-def observe(outcome: Outcome, now: datetime) -> None:
+def observe(outcome: Outcome, now: datetime, *, shown_run: str) -> None:
     """Count what one record led to."""
     RECORDS.inc()
     REPEATS.inc(outcome.repeats)
+    if outcome.tick and outcome.run == shown_run:
+        LAST_TICK.set(now.timestamp())
+    if outcome.run != LIVE:
+        return  # the latency of a replay says nothing
     for scored in outcome.scored:
         mention = scored.mention
         if scored.fate == "on_time" and not mention.simulated:

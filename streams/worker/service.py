@@ -29,6 +29,7 @@ def pipeline_config(settings: RootSettings) -> PipelineConfig:
 async def serve(settings: RootSettings, log_: Log) -> None:
     """Work the stream until cancelled. Entry point `worker` of `siaga.services`."""
     from detectors.language.understanding import Language
+    from streams.worker import metrics
     from streams.worker.app import run
     from streams.worker.core import Core
     from streams.worker.view import StateView, exporter
@@ -36,6 +37,10 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     await log_.ensure(all_topics(settings.worker.id))
     reader = await asyncio.to_thread(Language)
     pipeline = Pipeline(pipeline_config(settings), reader)
-    core = Core(log_, pipeline, state_topic=state_topic(settings.worker.id))
+    core = Core(
+        log_, pipeline, state_topic=state_topic(settings.worker.id), shown_run=settings.shown_run
+    )
+    metrics.UP.set(1)
+    metrics.MODEL.labels(version=reader.version).set(1)
     async with exporter(settings, StateView(core, settings)):
         await run(settings, core)
