@@ -85,12 +85,18 @@ def _reason(group: BaseExceptionGroup[BaseException]) -> CannotStart | None:
 
 async def _first(stop: asyncio.Event, tasks: Sequence["asyncio.Task[None]"]) -> None:
     """Wait for a signal, or until every service has come to its end."""
-    waiting = asyncio.create_task(stop.wait())
-    everything = asyncio.gather(*tasks, return_exceptions=True)
+    stopped = asyncio.create_task(stop.wait())
+    ended = asyncio.create_task(_all_of(tasks))
     try:
-        await asyncio.wait({waiting, everything}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiting.cancel()
+        stopped.cancel()
+        ended.cancel()
+
+
+async def _all_of(tasks: Sequence["asyncio.Task[None]"]) -> bool:
+    await asyncio.wait(tasks)
+    return True
 
 
 def main(settings: RootSettings, names: Sequence[str] | None = None) -> None:

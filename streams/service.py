@@ -6,8 +6,8 @@ all in one TaskGroup on the embedded log; `siaga worker`, `siaga connect`, ... s
 On cancellation a service drains within 5 s and returns by re-raising CancelledError.
 """
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from streams.log.port import Log
 from streams.settings import RootSettings
@@ -16,7 +16,7 @@ from streams.settings import RootSettings
 class Service(Protocol):
     """The signature of an entry point of `siaga.services`."""
 
-    def __call__(self, settings: RootSettings, log: Log) -> Awaitable[None]: ...
+    def __call__(self, settings: RootSettings, log: Log) -> Coroutine[Any, Any, None]: ...
 
 
 class CannotStart(Exception):
