@@ -1,6 +1,7 @@
 """All signals of one series: what the pipeline calls."""
 
 import struct
+from functools import cache
 
 from detectors.anomaly.authors import Authors
 from detectors.anomaly.config import BankConfig
@@ -30,6 +31,11 @@ SIGNALS = tuple(d.signal for d in DETECTORS)
 
 VERSION = 1
 """First byte of a snapshot. A change of any detector's `state` makes a new version and a reader."""
+
+
+@cache
+def _sizes(config: BankConfig) -> tuple[int, ...]:
+    return tuple(len(d(config).state()) for d in DETECTORS)
 
 
 class UnknownSnapshot(ValueError):
@@ -107,7 +113,7 @@ class Bank:
             found = snapshot[0] if snapshot else "nothing"
             msg = f"bank snapshot of version {found}; this release reads up to version {VERSION}"
             raise UnknownSnapshot(msg)
-        sizes = [len(d.state()) for d in bank.detectors]
+        sizes = _sizes(config)
         if len(snapshot) != 1 + 8 * sum(sizes):
             msg = (
                 f"bank snapshot of {len(snapshot)} bytes, {1 + 8 * sum(sizes)} expected: "

@@ -21,7 +21,7 @@ class OnsetGate:
     [1.0, 3.0, 0.0, 0.0, 3.5]
     """
 
-    def __init__(self, margin: float = 0.3, fade_per_hour: float = 0.1) -> None:
+    def __init__(self, margin: float = 0.3, fade_per_hour: float = 0.07) -> None:
         self.margin = margin
         self.fade_per_s = fade_per_hour / 3600.0
         self.high = -margin

@@ -7,6 +7,7 @@ standard normal to about two digits of the exponent, far into the tail and for f
 """
 
 import math
+from functools import lru_cache
 
 SQRT_HALF = math.sqrt(0.5)
 THIRD = 1.0 / 3.0
@@ -71,6 +72,7 @@ def neg_log_tail(z: float) -> float:
     return 0.5 * z * z + LN_SQRT_2PI + math.log(z) - math.log1p(-w + 3.0 * w * w)
 
 
+@lru_cache(maxsize=256)  # every new detector asks for the same few
 def tail_z(s: float) -> float:
     """Return the z whose `neg_log_tail` is `s`, for s > 1 (fixed point; error below 0.01).
 

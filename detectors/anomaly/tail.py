@@ -40,13 +40,13 @@ class Tail:
 
     __slots__ = ("excess", "high", "low", "memory", "n", "peaks", "prior", "run")
 
-    EXCESS_PRIOR = 20.0
+    EXCESS_PRIOR = 10.0
     """Exceedances that the prior excess is worth."""
     PEAKS_MEMORY = 400.0
     """Exceedances of the 1 % quantile that the mean excess remembers."""
     EXCESS_CAP = 20.0
     """An excess counts as at most so many mean excesses."""
-    RUN = 5.0
+    RUN = 15.0
     """Steps in a row above the 1 % quantile are one event: from here on each further one counts
     less (declustering), or an hour of crisis would teach the tail that crises are usual."""
     LEAST = 0.1

@@ -20,7 +20,7 @@ def counts(
     out: Annotated[Path, typer.Option("--out", "-o", help="timestamp,value,anomaly_score.")],
     threshold: Annotated[
         float, typer.Option(help="Rows at or above it are counted as alerts in the summary.")
-    ] = 3.0,
+    ] = 2.8,
     step_s: Annotated[
         int | None, typer.Option(help="Bin width in seconds.", show_default="from two rows")
     ] = None,
@@ -30,8 +30,8 @@ def counts(
 ) -> None:
     """Score a series of counts, each row from the rows before it alone.
 
-    A score of 3 is what this series shows once in a thousand rows; 3 is the recommended threshold
-    for series that nobody has labelled.
+    A score of 3 is what this series shows once in a thousand rows. The default threshold was frozen
+    on labelled tweet counts and is meant for series that nobody has labelled.
 
     Example: siaga backtest counts mentions.csv --out scored.csv
     """

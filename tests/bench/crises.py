@@ -138,7 +138,7 @@ def from_tweets(path: Path, brand: str, seed: int) -> Weeks:
     rng = np.random.default_rng(seed)
     with path.open(encoding="utf-8") as f:
         rows = [r for r in csv.DictReader(f) if r["airline"] == brand]
-    times = [datetime.fromisoformat(r["created_at"].replace("Z", "+00:00")) for r in rows]
+    times = [datetime.fromisoformat(r["created_at"]) for r in rows]
     first = min(times).replace(hour=0, minute=0, second=0)
     n = int((max(times) - first).total_seconds() // 60) + 1
     mentions, negative, reach, top = (np.zeros(n) for _ in range(4))

@@ -1,9 +1,13 @@
 """The alerts that teams have today, on the same minutes."""
 
+import pickle
+
 import numpy as np
 from crises import DAY, Array, Weeks
 
 HOUR = 60
+BIN = 5
+"""Minutes; a tree a minute is too slow for a bench, and five is the usual scrape window."""
 FLOOR_SD = 0.5
 """Mentions; keeps a silent hour's deviation from dividing by zero."""
 
@@ -61,28 +65,35 @@ def prometheus_band(w: Weeks) -> Array:
     return best
 
 
-def half_space_trees(w: Weeks) -> Array:
+class HalfSpaceTrees:
     """River's HalfSpaceTrees in a QuantileFilter on five-minute sums, scaled to 0..1."""
-    from river import anomaly, preprocessing
 
-    five = len(w) // 5
-    sums = [
-        v[: five * 5].reshape(five, 5).sum(1)
-        for v in (w.mentions, w.negative, w.authors, np.log1p(w.reach), w.top_reach)
-    ]
-    scale = preprocessing.MinMaxScaler()
-    model = anomaly.QuantileFilter(
-        anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=288, seed=42), q=0.995
-    )
-    out = np.zeros(len(w))
-    for i in range(five):
-        row = {str(k): float(np.log1p(v[i])) for k, v in enumerate(sums)}
-        scale.learn_one(row)
-        x = scale.transform_one(row)
-        score = model.score_one(x)
-        model.learn_one(x)
-        out[5 * i + 4] = score
-    return out
+    def __init__(self) -> None:
+        from river import anomaly, preprocessing
+
+        self.scale = preprocessing.MinMaxScaler()
+        self.model = anomaly.QuantileFilter(
+            anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=288, seed=42), q=0.995
+        )
+
+    def run(self, w: Weeks, stops: list[int]) -> tuple[Array, dict[int, bytes]]:
+        """Score `w`; also return the model as it was at each of the minutes `stops`."""
+        sums = [
+            np.add.reduceat(v, np.arange(0, len(v), BIN))
+            for v in (w.mentions, w.negative, w.authors, w.reach, w.top_reach)
+        ]
+        wanted = {s // BIN for s in stops}
+        kept: dict[int, bytes] = {}
+        out = np.zeros(len(w))
+        for i in range(len(sums[0])):
+            if i in wanted:
+                kept[i * BIN] = pickle.dumps(self)
+            row = {str(k): float(np.log1p(v[i])) for k, v in enumerate(sums)}
+            self.scale.learn_one(row)
+            x = self.scale.transform_one(row)
+            out[min(BIN * i + BIN - 1, len(w) - 1)] = self.model.score_one(x)
+            self.model.learn_one(x)
+        return out, kept
 
 
 CHEAP = {

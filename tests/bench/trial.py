@@ -1,10 +1,12 @@
 """Run detectors over brand weeks and over crises, and compare them at one false-page budget."""
 
+import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from crises import DAY, KINDS, START_S, WEEK, Array, Case, Weeks, inject
+from rivals import BIN, HalfSpaceTrees
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
 
@@ -73,8 +75,10 @@ def cases(weeks: Weeks, train: int, repeats: int, seed: int) -> list[Case]:
     out = []
     for kind in KINDS:
         for size in kind.sizes:
-            for onset in onsets(weeks, train, repeats, rng):
-                out.append(inject(weeks, kind, size, onset, int(rng.integers(1 << 30))))
+            out += [
+                inject(weeks, kind, size, onset, int(rng.integers(1 << 30)))
+                for onset in onsets(weeks, train, repeats, rng)
+            ]
     return sorted(out, key=lambda c: c.onset)
 
 
@@ -83,42 +87,65 @@ def features(w: Weeks) -> list[Features]:
     return [Features(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
+PageRule = Callable[[dict[str, float]], float]
+"""From the signals' scores to the one that a threshold is put to."""
+
+
+def sour(scores: dict[str, float]) -> float:
+    """Return the evidence of a crisis: a souring mood, one viral complaint, or a sour surge.
+
+    A surge of whatever kind counts up to twice the evidence that the mood is worse: a crisis is
+    negative, attention alone is not (the incidents' severity asks the same).
+    """
+    mood = scores["negative_share"]
+    surge = max(scores[s] for s in ("volume", "negative", "authors", "slow_burn"))
+    return max(mood, scores["velocity"], min(surge, 2.0 * mood))
+
+
+def any_signal(scores: dict[str, float]) -> float:
+    """Return the largest score, whatever it is of."""
+    return max(scores.values())
+
+
 def run_bank(
-    weeks: Weeks, todo: Iterable[Case], train: int, config: BankConfig, runs: Runs
-) -> dict[str, int]:
-    """Our bank; returns which signal was the highest when a crisis was first above 4."""
+    weeks: Weeks,
+    todo: Iterable[Case],
+    train: int,
+    config: BankConfig,
+    rules: dict[str, tuple[PageRule, Runs]],
+) -> None:
+    """Our bank, with any number of page rules over the same scores."""
     bank = Bank(config)
     rows = features(weeks)
     queue = list(todo)
-    scores = np.zeros(len(rows))
-    firsts: dict[str, int] = {}
+    scores = {name: np.zeros(len(rows)) for name in rules}
     for i, row in enumerate(rows):
         while queue and queue[0].onset == i:
             case = queue.pop(0)
-            runs.crises.append((case, _branch(bank, case, config, firsts)))
+            branch = _branch(bank, case, config)
+            for rule, runs in rules.values():
+                runs.crises.append((case, np.array([rule(s) if s else 0.0 for s in branch])))
         at = START_S + 60 * i
         if i >= train:
-            scores[i] = max(r.score or 0.0 for r in bank.score_one(row, start_s=at))
+            now = {r.signal: r.score or 0.0 for r in bank.score_one(row, start_s=at)}
+            for name, (rule, _) in rules.items():
+                scores[name][i] = rule(now)
         bank.learn_one(row, start_s=at)
-    runs.clean.append((scores[train:], weeks.busy[train:]))
-    return firsts
+    for name, (_, runs) in rules.items():
+        runs.clean.append((scores[name][train:], weeks.busy[train:]))
 
 
-def _branch(bank: Bank, case: Case, config: BankConfig, firsts: dict[str, int]) -> Array:
+def _branch(bank: Bank, case: Case, config: BankConfig) -> list[dict[str, float]]:
+    """Scores of each minute of a crisis, on a copy; empty where the source is known blind."""
     copy = Bank.restore(config, bank.snapshot())
-    out = np.zeros(len(case.weeks))
-    told = False
+    out = []
     for j, row in enumerate(features(case.weeks)):
         at = START_S + 60 * (case.onset + j)
-        readings = copy.score_one(row, start_s=at)
-        counted = [r for r in readings if not (case.held and r.signal in MUTED_BY_EVENT)]
-        best = max(counted, key=lambda r: r.score or 0.0)
         blind = case.blind and j >= BLIND_AFTER
-        out[j] = 0.0 if blind else best.score or 0.0
-        if out[j] >= 4.0 and not told:
-            told = True
-            key = f"{case.kind.name}: {best.signal}"
-            firsts[key] = firsts.get(key, 0) + 1
+        now = {r.signal: r.score or 0.0 for r in copy.score_one(row, start_s=at)}
+        if case.held:
+            now |= dict.fromkeys(MUTED_BY_EVENT, 0.0)
+        out.append({} if blind else now)
         copy.learn_one(row, start_s=at, held=case.held or blind)
     return out
 
@@ -134,15 +161,23 @@ def run_rival(rival: Rival, weeks: Weeks, todo: Iterable[Case], train: int, runs
         runs.crises.append((case, rival(spliced(weeks, case))[-len(case.weeks) :]))
 
 
+def run_trees(weeks: Weeks, todo: Iterable[Case], train: int, runs: Runs) -> None:
+    """River's rival learns as it goes: each crisis continues from a copy of it at the onset."""
+    chosen = list(todo)
+    scores, kept = HalfSpaceTrees().run(weeks, [c.onset for c in chosen])
+    runs.clean.append((scores[train:], weeks.busy[train:]))
+    for case in chosen:
+        model: HalfSpaceTrees = pickle.loads(kept[case.onset - case.onset % BIN])  # noqa: S301 - our own bytes
+        runs.crises.append((case, model.run(case.weeks, [])[0]))
+
+
 def spliced(weeks: Weeks, case: Case, days: int = 9) -> Weeks:
     """The days before an onset, then the crisis."""
     first = max(0, case.onset - days * DAY)
     first -= first % 60  # hourly rivals keep their hours
     cut = slice(first, case.onset)
     names = ("mentions", "negative", "authors", "reach", "top_reach", "rate", "busy")
-    joined = {
-        n: np.concatenate([getattr(weeks, n)[cut], getattr(case.weeks, n)]) for n in names
-    }
+    joined = {n: np.concatenate([getattr(weeks, n)[cut], getattr(case.weeks, n)]) for n in names}
     return Weeks(weeks.name, **joined)
 
 
