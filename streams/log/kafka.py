@@ -387,9 +387,10 @@ def _plain(error: Exception, settings: LogSettings) -> Exception:
             f"Kafka at {where} refuses us, or we refuse it ({refusal}); check security, ca_file, "
             "sasl_mechanism, username and password_env under [log], and the user's rights"
         )
+    guarded = "" if settings.security == "PLAINTEXT" else ", user, password or certificate"
     return Unavailable(
         f"Kafka at {where} cannot be reached or does not answer ({error}); "
-        "start it, or correct bootstrap under [log]"
+        f"start it, or correct bootstrap{guarded} under [log]"
     )
 
 
@@ -410,7 +411,8 @@ _heard = _Heard(logging.ERROR)
 
 def _quieten() -> None:
     logger = logging.getLogger("kafka")
-    # A person who set a level or a handler keeps them.
-    if logger.level == logging.NOTSET and _heard not in logger.handlers:
+    if logger.level == logging.DEBUG:
+        return  # somebody wants to see it all
+    logger.propagate = False
+    if _heard not in logger.handlers:
         logger.addHandler(_heard)
-        logger.propagate = False
