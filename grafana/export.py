@@ -47,7 +47,8 @@ def export(
 
 
 def _provider(settings: GrafanaSettings) -> dict[str, Any]:
-    options = {"path": "/etc/grafana/provisioning/dashboards/siaga"}
+    # Grafana replaces the variable, which its container image sets (elsewhere: set it)
+    options = {"path": "$GF_PATHS_PROVISIONING/dashboards/siaga"}
     provider = {
         "name": settings.name,
         "folder": settings.title,
@@ -89,7 +90,6 @@ def _groups(settings: GrafanaSettings, language: Language) -> list[dict[str, Any
     groups = []
     for title in dict.fromkeys(group_title(rule) for rule in all_rules):
         bodies = [as_grafana(rule, context) for rule in all_rules if group_title(rule) == title]
-        # `$` begins a variable in these files
         groups.append(
             {
                 "orgId": 1,
@@ -103,13 +103,6 @@ def _groups(settings: GrafanaSettings, language: Language) -> list[dict[str, Any
 
 
 def _in_file(rule: dict[str, Any]) -> dict[str, Any]:
+    # Annotations are the one place where Grafana does not replace `$NAME`
     kept = ("uid", "title", "condition", "data", "for", "noDataState", "execErrState", "isPaused")
-    annotations = {key: text.replace("$", "$$") for key, text in rule["annotations"].items()}
-    board, panel = annotations.pop("__dashboardUid__"), annotations.pop("__panelId__")
-    return {
-        **{key: rule[key] for key in kept},
-        "dashboardUid": board,
-        "panelId": int(panel),
-        "labels": rule["labels"],
-        "annotations": annotations,
-    }
+    return {key: rule[key] for key in (*kept, "labels", "annotations")}

@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from services import Grafana, Prometheus
 
 from grafana.alerts import rules
-from grafana.apply import apply, compare, versions, wait_for_health
-from grafana.client import Client
+from grafana.apply import Incomplete, apply, compare, versions, wait_for_health
+from grafana.client import Client, Refused
 from grafana.dashboards import dashboards
+from grafana.kinds import find_all
 from grafana.plan import Resource
 from grafana.resources import wanted
 from grafana.settings import GrafanaSettings
@@ -158,6 +159,42 @@ def test_a_second_apply_changes_no_version(provisioned: Client, resources: list[
     assert len(before) == len(rules(GrafanaSettings().thresholds)) + 4 + 1  # dashboards, source
     assert apply(provisioned, NAME, resources) == ()
     assert versions(provisioned, NAME) == before
+
+
+@pytest.mark.parametrize(("role", "enough"), [("Admin", True), ("Editor", False)])
+def test_the_least_role_that_suffices_is_admin(
+    provisioned: Client, resources: list[Resource], grafana: Grafana, role: str, enough: bool
+) -> None:
+    account = provisioned.post("/serviceaccounts", {"name": f"siaga-{role}", "role": role})["id"]
+    token = provisioned.post(f"/serviceaccounts/{account}/tokens", {"name": "t"})["key"]
+    theirs = Client(grafana.address, token)
+    if enough:
+        assert apply(theirs, NAME, resources) == ()
+    else:
+        with pytest.raises(Refused, match=r"403.*needs the role Admin"):
+            compare(theirs, NAME, resources)
+    provisioned.delete(f"/serviceaccounts/{account}")
+
+
+def test_a_refused_step_is_named_and_the_next_apply_mends_it_and_destroy_leaves_nothing(
+    client: Client, prometheus: Prometheus
+) -> None:
+    settings = GrafanaSettings.model_validate(
+        {"name": "broken", "title": "Broken", "prometheus_url": prometheus.address}
+    )
+    whole = wanted(settings, language="id", time_zone="Asia/Jakarta", env={})
+    broken = [
+        Resource(each.kind, each.key, {**each.body, "for": "-1s"})
+        if each.key == "broken-drill"
+        else each
+        for each in whole
+    ]
+    with pytest.raises(Incomplete, match="could not create rule broken-drill"):
+        apply(client, "broken", broken)
+    assert any(step.resource.key == "broken-drill" for step in apply(client, "broken", whole))
+    assert apply(client, "broken", whole) == ()
+    apply(client, "broken", [])
+    assert find_all(client, "broken") == []
 
 
 def test_an_edit_by_hand_is_shown_and_mended_and_others_things_are_left_alone(
