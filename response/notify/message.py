@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from detectors.incidents.explanation import OTHER
 from response.notify.decide import Status
 from response.text import link, shown
 from response.words import Language, say, topics
@@ -175,7 +176,8 @@ def _facts(notice: Notice) -> list[str]:
     )
     parts = [known]
     titled = {topics(lang).get(name, name): share for name, share in i.topics.items()}
-    for word, shares in (("Topics", titled), ("Channels", i.channels), ("Phrases", i.phrases)):
+    phrases = {name: share for name, share in i.phrases.items() if name != OTHER}
+    for word, shares in (("Topics", titled), ("Channels", i.channels), ("Phrases", phrases)):
         if shares:
             top = ", ".join(
                 f"{name} {share:.0%}" for name, share in list(_shares(shares).items())[:3]

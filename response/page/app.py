@@ -26,6 +26,7 @@ BUSY_RATIO = 10
 """A visitor's snapshots take at most a tenth of one core: the worker may share it."""
 VISITORS = 200
 MINUTES = (60, 180, 360, 1440)
+WALL_MINUTES = 180
 TV_DAYS = 365
 
 
@@ -66,7 +67,7 @@ async def wall(request: Request) -> Response:
         guard.set_cookie(response, TV, cookie, TV_DAYS * 24)
         return response
     guard.reader(request, wall=True)
-    return render(request, "wall.html", state=_state(request))
+    return render(request, "wall.html", state=_state(request, WALL_MINUTES))
 
 
 async def health(request: Request) -> Response:
@@ -83,10 +84,10 @@ def _run(request: Request) -> RunView | None:
     return (view.runs.get(wanted) if wanted else None) or view.latest()
 
 
-def _state(request: Request) -> snapshot.Json:
+def _state(request: Request, default_minutes: int = 360) -> snapshot.Json:
     page = page_of(request)
     try:
-        minutes = int(request.query_params.get("minutes", "360"))
+        minutes = int(request.query_params.get("minutes", default_minutes))
     except ValueError as e:
         raise HTTPException(400, "minutes must be a number") from e
     return snapshot.page(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detectors.anomaly.reading import Reading
+from detectors.incidents.explanation import OTHER
 from response.page.view import (
     MINUTE_S,
     BrandView,
@@ -121,9 +122,9 @@ def incident_json(
     return out | {
         "drivers": {
             "topics": shares(acted.topics),
-            "channels": shares(acted.channels),
-            "authors": shares(acted.authors),
-            "phrases": shares(acted.phrases),
+            "channels": named(acted.channels),
+            "authors": named(acted.authors),
+            "phrases": named(acted.phrases),
         },
         "flags": [shown(f, 60) for f in acted.flags],
         "first": sample_json(acted.first) if acted.first else None,
@@ -152,6 +153,11 @@ def shares(parts: Mapping[str, float], limit: int = 5) -> list[tuple[str, float]
     """The largest shares first; names are the public's words."""
     top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:limit]
     return [(shown(name, 60), share) for name, share in top]
+
+
+def named(parts: Mapping[str, float]) -> list[tuple[str, float]]:
+    """As `shares`, without what the explanation could not name."""
+    return shares({name: share for name, share in parts.items() if name != OTHER})
 
 
 def mention_json(brand: str, scored: Scored) -> Json:
@@ -221,7 +227,7 @@ def _rank(row: Json) -> float:
 def _row(
     run: RunView, brand: BrandView, incident: Incident | None, titles: Mapping[str, str]
 ) -> Json:
-    hour = list(brand.recent(60))
+    hour = brand.window(60, run.closed)
     mentions = sum(p.mentions for p in hour)
     negative = sum(p.negative for p in hour)
     usual = [p.volume.expected for p in hour if p.volume and p.volume.expected is not None]
@@ -231,7 +237,8 @@ def _row(
     return {
         "name": brand.name,
         "title": titles.get(brand.name) or brand.name,
-        "level": incident.level if incident else brand.level,
+        # Severity is the incident's: of what is closed, or dismissed by a person, nothing stays.
+        "level": incident.level if incident else 0,
         "incident": incident.id if incident else None,
         "signal": incident.signal if incident else None,
         "onset": incident.onset.timestamp() if incident else None,
@@ -249,12 +256,12 @@ def _row(
 
 
 def _with_spark(row: Json, run: RunView) -> Json:
-    recent = run.brands[row["name"]].recent(SPARK_MINUTES)
-    return row | {"spark": [p.mentions for p in recent][::-1]}
+    recent = run.brands[row["name"]].window(SPARK_MINUTES, run.closed)
+    return row | {"spark": [p.mentions for p in recent]}
 
 
 def _detail(run: RunView, brand: BrandView, titles: Mapping[str, str], minutes: int) -> Json:
-    points = list(brand.recent(minutes))[::-1]
+    points = brand.window(minutes, run.closed)
     drawn = _thinned(points, CHART_POINTS)
     return {
         "name": brand.name,

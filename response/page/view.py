@@ -4,7 +4,7 @@ Every run (live, a replay, a drill) has its own view. Records that come twice ch
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -46,7 +46,6 @@ class BrandView:
     name: str
     points: deque[Point]
     readings: tuple[Reading, ...] = ()
-    level: int = 0
     blind: tuple[str, ...] = ()
     mentions: deque[Scored] = field(default_factory=lambda: deque(maxlen=MENTIONS_PER_BRAND))
     complaints: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -57,15 +56,41 @@ class BrandView:
         waiting = [at for at in self.complaints.values() if at > clock - COMPLAINT_HORIZON_S]
         return len(waiting), min(waiting, default=None)
 
-    def recent(self, minutes: int) -> Iterator[Point]:
-        """The points of the last `minutes` minutes of this brand's own time, newest first."""
-        if not self.points:
-            return
-        since = self.points[-1].start - minutes * MINUTE_S
+    def window(self, minutes: int, through: float) -> list[Point]:
+        """The points of the `minutes` minutes that end at `through`, oldest first.
+
+        Minutes without mentions are not published: they are put back here, with the band of the
+        minute before them and no negative share (nothing has no share). Before the first known
+        minute nothing is made up.
+
+        Parameters
+        ----------
+        through
+            Start of the run's latest closed minute, epoch seconds.
+        """
+        first = through - (minutes - 1) * MINUTE_S
+        known: list[Point] = []
         for point in reversed(self.points):
-            if point.start <= since:
-                return
-            yield point
+            known.append(point)
+            if point.start <= first:
+                break
+        known.reverse()
+        ends = [p.start for p in known[1:]] + [through + MINUTE_S]
+        filled: list[Point] = []
+        # Not strict: without a known minute there is only the end.
+        for point, end in zip(known, ends, strict=False):
+            filled.append(point)
+            quiet = max(point.start + MINUTE_S, first)
+            while quiet < end:
+                filled.append(_quiet(quiet, point))
+                quiet += MINUTE_S
+        return [p for p in filled if first <= p.start <= through]
+
+
+def _quiet(start: float, before: Point) -> Point:
+    usual = before.volume
+    volume = Reading("volume", 0.0, usual.expected, usual.upper) if usual else None
+    return Point(start, 0, 0, 0.0, before.level, volume, None)
 
 
 @dataclass(slots=True)
@@ -96,6 +121,8 @@ class RunView:
     sources: dict[str, SourceView] = field(default_factory=dict)
     clock: float = 0.0
     """Event time: the end of the latest closed minute, or a tick's clock if that is later."""
+    closed: float = 0.0
+    """Start of the latest closed minute of any brand."""
     arrived: float = 0.0
     """Wall time at which the stream last said anything of this run."""
     version: int = 0
@@ -168,8 +195,8 @@ class View:
             )
         )
         brand.readings = minute.readings
-        brand.level = minute.level
         brand.blind = minute.blind
+        run.closed = max(run.closed, start)
         run.clock = max(run.clock, start + MINUTE_S)
 
     def scored(self, batch: ScoredBatch, now: float) -> None:

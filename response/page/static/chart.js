@@ -13,7 +13,7 @@ function nice(top) {
 function segments(t, values, gap, point) {
   let path = "", last = null;
   values.forEach((v, i) => {
-    if (v === null) { last = null; return; }
+    if (v === null) return; // unknown, e.g. the share of a minute without mentions: bridged up to the gap
     path += (last !== null && t[i] - last <= gap ? "L" : "M") + point(t[i], v);
     last = t[i];
   });
@@ -30,8 +30,8 @@ export class Chart {
     this.svg.addEventListener("pointerleave", () => { this.hover = null; this.draw(); });
   }
 
-  set(t, series, { step, minutes, level }) {
-    this.data = { t, ...series, gap: step * 2.5, minutes, level };
+  set(t, series, { step, minutes, level, bridge = 0 }) {
+    this.data = { t, ...series, step, gap: Math.max(step * 2.5, bridge), minutes, level };
     this.draw();
   }
 
@@ -77,8 +77,9 @@ export class Chart {
       run = [];
     };
     d.t.forEach((s, i) => {
-      if (d.expected[i] === null || d.upper[i] === null) band();
-      else { if (run.length && s - d.t[run[run.length - 1]] > d.gap) band(); run.push(i); }
+      if (d.expected[i] === null || d.upper[i] === null) return;
+      if (run.length && s - d.t[run[run.length - 1]] > d.gap) band();
+      run.push(i);
     });
     band();
     parts.push(svg("path", { d: segments(d.t, d.expected, d.gap, point), class: "expected" }));
@@ -89,7 +90,7 @@ export class Chart {
     // Severity as a strip under the axis.
     d.level.forEach((level, i) => {
       if (!level) return;
-      const next = d.t[i + 1] && d.t[i + 1] - d.t[i] <= d.gap ? d.t[i + 1] : d.t[i] + d.gap / 2.5;
+      const next = Math.min(d.t[i + 1] || Infinity, d.t[i] + d.step);
       parts.push(svg("rect", { x: x(d.t[i]), y: height - BOTTOM + 1, width: Math.max(1, x(next) - x(d.t[i]) + 0.4), height: 3, class: `strip l${level}` }));
     });
 

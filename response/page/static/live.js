@@ -7,6 +7,7 @@ const url = new URL(location.href);
 const chosen = { brand: url.searchParams.get("brand"), run: url.searchParams.get("run"), minutes: Number(url.searchParams.get("minutes")) || 360, sentiment: "" };
 const volume = new Chart($("volume"), { format: number });
 const shares = new Chart($("share"), { format: share, ceiling: 1 });
+const BRIDGE_S = 3600; // the line of the negative share goes on over quiet minutes up to an hour
 let state = null;
 
 function query() {
@@ -81,9 +82,11 @@ function focus(b) {
   text("brand", b.title);
   const options = { step: b.step, minutes: b.minutes, level: b.level };
   volume.set(b.t, b.volume, options);
-  shares.set(b.t, b.share, options);
-  const last = b.t.length - 1;
-  const told = (series, format) => last < 0 || series.observed[last] === null ? "" : format(series.observed[last]) + (series.upper[last] === null ? ` · ${w("warming up")}` : ` · ${w("limit {n}", { n: format(series.upper[last]) })}`);
+  shares.set(b.t, b.share, { ...options, bridge: BRIDGE_S });
+  const told = (series, format) => {
+    const last = series.observed.findLastIndex((v) => v !== null);
+    return last < 0 ? "" : format(series.observed[last]) + (series.upper[last] === null ? ` · ${w("warming up")}` : ` · ${w("limit {n}", { n: format(series.upper[last]) })}`);
+  };
   text("volume-now", told(b.volume, number));
   text("share-now", told(b.share, share));
   for (const button of document.querySelectorAll("[data-minutes]")) button.setAttribute("aria-pressed", String(Number(button.dataset.minutes) === b.minutes));

@@ -32,7 +32,7 @@ function large(state, b) {
   $("hero").className = `hero l${b.level}`;
   p.level.replaceChildren(levelMark(b.level));
   text(p.name, b.title);
-  text(p.sentence, incident ? incident.sentence : w("Unusual, but not yet an incident."));
+  text(p.sentence, incident ? incident.sentence : "");
   text(p.since, incident ? duration(state.clock - incident.onset) : "–");
   text(p.sinceLabel, incident ? w("since {time}", { time: time(incident.onset) }) : w("duration"));
   const owner = incident && incident.acknowledged_by;
@@ -42,7 +42,7 @@ function large(state, b) {
   text(p.volume, count(b.mentions));
   text(p.volumeLabel, b.expected ? w("mentions/h · usual {n}", { n: count(b.expected) }) : w("mentions/h"));
   text(p.share, share(b.share));
-  text(p.shareLabel, b.share_upper !== null ? w("negative · limit {n}", { n: share(b.share_upper) }) : w("negative"));
+  text(p.shareLabel, shareLimit(b, "negative"));
   text(p.waiting, count(b.waiting));
   text(p.waitingLabel, b.oldest ? w("unanswered · oldest {age}", { age: duration(state.clock - b.oldest) }) : w("unanswered"));
   if (state.brand && state.brand.name === b.name) {
@@ -51,7 +51,7 @@ function large(state, b) {
     text(p.caption, onShare ? w("Negative share, {n} hours", { n: d.minutes / 60 }) : w("Mentions per minute, {n} hours", { n: d.minutes / 60 }));
     hero.chart.format = onShare ? share : number;
     hero.chart.ceiling = onShare ? 1 : null;
-    hero.chart.set(d.t, onShare ? d.share : d.volume, { step: d.step, minutes: d.minutes, level: d.level });
+    hero.chart.set(d.t, onShare ? d.share : d.volume, { step: d.step, minutes: d.minutes, level: d.level, bridge: onShare ? 3600 : 0 });
   }
   const quotes = incident ? incident.samples.slice(0, 2) : [];
   keyed(p.quotes, quotes, (m) => m.id + m.text, (m) => h("blockquote", {}, h("p", { dir: "auto" }, m.text), h("cite", {}, author(m), ` · ${m.source}`, m.simulated ? h("span", { class: "tag sim" }, w("simulated")) : null)));
@@ -86,7 +86,7 @@ function tiles(state, brands, level) {
       h("div", { class: "tile-top" }, h("h2", {}, h("bdi", {}, b.title)), levelMark(b.level)),
       h("div", { class: "tile-numbers" },
         h("div", {}, h("b", {}, count(b.mentions)), h("small", {}, b.expected ? w("/h · usual {n}", { n: count(b.expected) }) : w("/h · warming up"))),
-        h("div", {}, h("b", {}, share(b.share)), h("small", {}, b.share_upper !== null ? w("neg. · limit {n}", { n: share(b.share_upper) }) : w("neg."))),
+        h("div", {}, h("b", {}, share(b.share)), h("small", {}, shareLimit(b, "neg."))),
         h("div", {}, h("b", {}, count(b.waiting)), h("small", {}, b.oldest && !level ? w("unanswered · oldest {age}", { age: duration(state.clock - b.oldest) }) : w("unanswered")))),
       spark(b.spark, 300, 46));
     if (b.signal && b.level) node.append(h("p", { class: "tile-foot" }, `${signalName(b.signal)} · ${b.acknowledged ? `✓ ${w("acknowledged")}` : w("not acknowledged")}`));
@@ -94,6 +94,13 @@ function tiles(state, brands, level) {
   });
   const hidden = brands.length - shown.length + (state.brands_total - state.brands.length);
   $("tiles").dataset.more = hidden > 0 ? w("and {n} more", { n: hidden }) : "";
+}
+
+// Where few mentions come, any share is possible and the limit says nothing: then what is usual.
+function shareLimit(b, word) {
+  const name = word === "neg." ? w("neg.") : w("negative");
+  if (b.share_upper !== null && b.share_upper < 0.99) return `${name} · ${w("limit {n}", { n: share(b.share_upper) })}`;
+  return b.share_expected === null ? name : `${name} · ${w("usual {n}", { n: share(b.share_expected) })}`;
 }
 
 function foot(state) {

@@ -61,6 +61,35 @@ def test_a_long_window_keeps_its_peak(make: SimpleNamespace) -> None:
     assert max(observed) == 500.0
 
 
+def test_minutes_without_mentions_are_put_back_as_quiet(make: SimpleNamespace) -> None:
+    import msgspec
+
+    view = View()
+    for number in (0, 3):
+        view.minute(make.minute(number), 1000.0)
+    other = msgspec.structs.replace(make.minute(5), brand="senja")
+    view.minute(other, 1000.0)
+    brand = page(view, brand="kirana")["brand"]
+    assert brand["volume"]["observed"] == [4.0, 0.0, 0.0, 4.0, 0.0, 0.0]
+    assert brand["volume"]["upper"] == [9.0] * 6
+    assert brand["share"]["observed"] == [0.25, None, None, 0.25, None, None]
+    row = next(r for r in page(view)["brands"] if r["name"] == "kirana")
+    assert (row["mentions"], row["expected"]) == (8, 18.0)
+    # nothing is made up before the first known minute
+    assert len(page(view, brand="senja")["brand"]["t"]) == 1
+
+
+def test_a_brand_that_fell_silent_has_an_empty_hour(make: SimpleNamespace) -> None:
+    import msgspec
+
+    view = View()
+    view.minute(make.minute(0), 1000.0)
+    view.minute(msgspec.structs.replace(make.minute(300), brand="senja"), 1000.0)
+    row = next(r for r in page(view)["brands"] if r["name"] == "kirana")
+    assert row["mentions"] == 0
+    assert row["spark"] == [0] * 120
+
+
 def test_unknown_is_not_zero(make: SimpleNamespace) -> None:
     view = View()
     view.minute(make.minute(0, readings=()), 1000.0)
