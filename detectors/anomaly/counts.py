@@ -159,14 +159,14 @@ class CountEngine:
 class CountDetector(Detector):
     """A count per step against the series' own level, over several windows at once."""
 
-    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, config: BankConfig | None = None) -> None:
         super().__init__(config)
         self.engine = self.make_engine()
         self.tail = self.engine.tail()
         self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
 
     def make_engine(self) -> CountEngine:
-        config = self.config
+        config = self.dials
         return CountEngine(config, config.scales_s, config.block_s, config.carry_s)
 
     def value(self, x: Features) -> float:

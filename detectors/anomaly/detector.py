@@ -10,6 +10,7 @@ from detectors.anomaly.features import Features, from_dict
 from detectors.anomaly.reading import Reading
 from detectors.anomaly.tail import Tail
 
+DEFAULT = BankConfig()
 UPPER_SCORE = 3.0
 """`Reading.upper` is the value at this score: once in a thousand steps."""
 
@@ -24,8 +25,9 @@ class Detector(base.AnomalyDetector, abc.ABC):
 
     signal: ClassVar[str]
 
-    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, config: BankConfig | None = None) -> None:
         self.config = config
+        self.dials = config or DEFAULT
         self.clock = 0
         self.seen_s = 0.0
         self.tail = Tail(looks=1.0)
@@ -64,4 +66,4 @@ class Detector(base.AnomalyDetector, abc.ABC):
 
     @property
     def warming(self) -> bool:
-        return self.seen_s < self.config.warm_up_s
+        return self.seen_s < self.dials.warm_up_s

@@ -36,8 +36,9 @@ class MagnitudeDetector(Detector):
     steps' surprises, whose own mean and variance are learned, as a gamma variable.
     """
 
-    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, config: BankConfig | None = None) -> None:
         super().__init__(config)
+        config = self.dials
         step = config.step_s
         lengths = tuple(w / step for w in WINDOWS_S if w > step)
         self.lengths = (1.0, *lengths)
@@ -113,12 +114,12 @@ class MagnitudeDetector(Detector):
             self._upper(),
             None if warming else self.tail.score(s),
             warming,
-            int(self.lengths[where] * self.config.step_s),
+            int(self.lengths[where] * self.dials.step_s),
         )
 
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
         self._pass_gap(start_s)
-        self.clock = start_s + self.config.step_s
+        self.clock = start_s + self.dials.step_s
         if held:
             self._fade_windows(1)
             return
@@ -129,7 +130,7 @@ class MagnitudeDetector(Detector):
         for i, keep in enumerate(self.keep):
             self.average[i] = keep * self.average[i] + (1.0 - keep) * now
         self._fade_often(1)
-        self.seen_s += self.config.step_s
+        self.seen_s += self.dials.step_s
         if value > 0.0:
             self.often_x += 1.0
             self._learn_value(math.log1p(value))
@@ -137,7 +138,7 @@ class MagnitudeDetector(Detector):
 
     def quiet(self, steps: int, *, start_s: int) -> None:
         self._pass_gap(start_s)
-        step_s = self.config.step_s
+        step_s = self.dials.step_s
         at = start_s
         while steps > 0:
             end = (at // self.block_s + 1) * self.block_s
@@ -161,7 +162,7 @@ class MagnitudeDetector(Detector):
         self.clock = at
 
     def _pass_gap(self, start_s: int) -> None:
-        gap = (start_s - self.clock) // self.config.step_s if self.clock else 0
+        gap = (start_s - self.clock) // self.dials.step_s if self.clock else 0
         if gap > 0:
             self._fade_windows(gap)
 
@@ -176,9 +177,9 @@ class MagnitudeDetector(Detector):
 
     def _end_block(self, start_s: int) -> None:
         """Teach the windows' mean and variance once a block, as they stand then."""
-        if (start_s + self.config.step_s) // self.block_s == start_s // self.block_s:
+        if (start_s + self.dials.step_s) // self.block_s == start_s // self.block_s:
             return
-        steps = self.block_s / self.config.step_s
+        steps = self.block_s / self.dials.step_s
         rate = steps / min(self.often_n + WINDOW_PRIOR_BLOCKS * steps, 1.0 / (1.0 - self.fade))
         rate = min(rate, 0.5)
         for i, average in enumerate(self.average):

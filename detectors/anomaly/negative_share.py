@@ -46,8 +46,9 @@ class NegativeShare(Detector):
 
     signal = "negative_share"
 
-    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, config: BankConfig | None = None) -> None:
         super().__init__(config)
+        config = self.dials
         step = config.step_s
         lengths = tuple(w / step for w in config.share_scales_s if w > step) or (1.0,)
         self.lengths = lengths
@@ -108,11 +109,11 @@ class NegativeShare(Detector):
             min(1.0, self.share + self.upper_z * sd),
             None if warming else (self.tail.score(s) if n > 0.0 else 0.0),
             warming,
-            int(self.lengths[where] * self.config.step_s),
+            int(self.lengths[where] * self.dials.step_s),
         )
 
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
-        step = self.config.step_s
+        step = self.dials.step_s
         gap = (start_s - self.clock) // step if self.clock else 0
         if gap > 0:
             self._fade(gap)
@@ -138,7 +139,7 @@ class NegativeShare(Detector):
         self.seen_s += step
 
     def quiet(self, steps: int, *, start_s: int) -> None:
-        step = self.config.step_s
+        step = self.dials.step_s
         gap = (start_s - self.clock) // step if self.clock else 0
         self._fade(gap + steps if gap > 0 else steps)
         self.clock = start_s + steps * step

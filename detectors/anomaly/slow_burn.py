@@ -34,8 +34,9 @@ class SlowBurn(Detector):
 
     signal = "slow_burn"
 
-    def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, config: BankConfig | None = None) -> None:
         super().__init__(config)
+        config = self.dials
         self.block_s = max(config.block_s, config.step_s)
         blocks = replace(config, step_s=self.block_s)
         self.engine = CountEngine(blocks, config.slow_scales_s, self.block_s, 0.0)
@@ -53,7 +54,7 @@ class SlowBurn(Detector):
 
     def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:
         engine = self.engine
-        steps = self.block_s / self.config.step_s
+        steps = self.block_s / self.dials.step_s
         same = start_s // self.block_s == self.block
         n = (self.block_n if same else 0.0) + elapsed_ratio
         x_now = (self.block_x if same else 0.0) + self.value(x)
@@ -61,7 +62,7 @@ class SlowBurn(Detector):
         s, where = engine.surprise(x_now, mean)
         windows = engine.windows
         keep = windows.keep[where]
-        per_minute = 60.0 / self.config.step_s * (1.0 - keep) / steps
+        per_minute = 60.0 / self.dials.step_s * (1.0 - keep) / steps
         observed = (keep * windows.observed[where] + x_now) * per_minute
         expected = (keep * windows.usual[where] + mean) * per_minute
         upper = observed + (windows.reach(self.upper_z, mean) - x_now) * per_minute
@@ -78,15 +79,15 @@ class SlowBurn(Detector):
 
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
         self._enter(start_s)
-        self.clock = start_s + self.config.step_s
+        self.clock = start_s + self.dials.step_s
         if held:
             return
         self.block_x += self.value(x)
         self.block_n += 1.0
-        self.seen_s += self.config.step_s
+        self.seen_s += self.dials.step_s
 
     def quiet(self, steps: int, *, start_s: int) -> None:
-        step = self.config.step_s
+        step = self.dials.step_s
         at = start_s
         while steps > 0:
             self._enter(at)
@@ -113,7 +114,7 @@ class SlowBurn(Detector):
 
     def _close(self) -> None:
         start_s = self.block * self.block_s
-        whole = self.block_s / self.config.step_s
+        whole = self.block_s / self.dials.step_s
         if self.block_n < 0.5 * whole:
             self.engine.hold(1, start_s + self.block_s)
             return
