@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
+from streams.feedback_commands import feedback, model
+
 if TYPE_CHECKING:
     from detectors.language.training import Example
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(feedback, name="feedback")
+app.add_typer(model, name="model")
 
 NUSAX: Final = ("english", "indonesian", "javanese", "sundanese", "minangkabau")
 
@@ -61,8 +65,8 @@ def classify() -> None:
         raise typer.Exit(1)
 
 
-@app.command(name="train-language")
-def train_language(
+@model.command()
+def train(
     data: Annotated[Path, typer.Option(help="Folder that holds smsa, nusax and prdect.")],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path(
         "detectors/language/weights/sentiment.bin"

@@ -8,7 +8,7 @@ pairs of neighbouring words are hashed from the two words' own codes.
 
 import math
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
     """Everything that one raw token contributes, computed once a distinct token."""
 
     plain: Side
-    turned: Side
+    """Its features when no negation reaches it; `turned_side(words)` has the others."""
     first: int
     """Code of the token's first word, for the pair with the word before."""
     last: int
@@ -111,6 +111,7 @@ def ends_place(first: int, last: int) -> int:
     return place(f"d ends {first} {last}")
 
 
+@lru_cache(maxsize=20_000)
 def classes(word: str) -> tuple[str, ...]:
     """Lexicon classes of a word or of its stem; () for an unknown word."""
     known = lexicon()
@@ -189,7 +190,6 @@ def piece(raw: str) -> Piece:
             but, reach = True, 0
     return Piece(
         _side(words, turned=False),
-        _side(words, turned=True),
         _code(words[0]) if words else START,
         _code(words[-1]) if words else START,
         reach,
@@ -198,6 +198,12 @@ def piece(raw: str) -> Piece:
         (_marks(words, turned=False), _marks(words, turned=True)),
         words,
     )
+
+
+@lru_cache(maxsize=20_000)
+def turned_side(words: tuple[str, ...]) -> Side:
+    """Features of a token's words under a negation: few tokens ever need them."""
+    return _side(words, turned=True)
 
 
 def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -219,11 +225,11 @@ def gather(pieces: Iterable[Piece]) -> tuple[NDArray[np.int64], NDArray[np.float
     before = START
     reach = n = seen = first_polar = last_polar = 0
     seen_but = asks = False
-    for plain, turned, first, last, new_reach, but, asks_here, marks, words in pieces:
+    for plain, first, last, new_reach, but, asks_here, marks, words in pieces:
         if not words:
             continue
         n += 1
-        side_places, side_values, side_squared, side_tail = turned if reach else plain
+        side_places, side_values, side_squared, side_tail = turned_side(words) if reach else plain
         places.append(side_places)
         values.append(side_values)
         squared += side_squared

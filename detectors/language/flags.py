@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from detectors.language.tokens import word_list
+
 FLAGS: Final = ("spam", "giveaway", "repost", "security")
 """The closed set."""
 
@@ -19,15 +21,12 @@ _SPAM: Final = re.compile(
     r"|\bpinjaman\s+(?:cepat|online|tanpa\s+jaminan)\b.{0,80}(?:wa|whatsapp|hub)|\bjasa\s+(?:followers?|like|view)"
     r"|\bfollowers?\s+(?:murah|aktif)\b|\b(?:wa|whatsapp|hub|hubungi)\b\W{0,4}(?:\+?62|08)\d{7,}"
     r"|\bopen\s+(?:bo|vcs)\b|\bcek\s+(?:bio|ig|profil)\b|\blink\s+(?:di|in)\s+bio\b|\bwa\.me/|\bt\.me/"
-    r"|\bfree\s+(?:followers|crypto|bitcoin)\b|\bearn\b.{0,30}\$\d+|\bjoin\s+(?:my|our)\s+(?:telegram|channel)",
+    r"|\bfree\s+(?:followers|crypto|bitcoin)\b|\bearn\b.{0,30}\$\d+"
+    r"|\bjoin\s+(?:my|our)\s+(?:telegram|channel)",
     re.IGNORECASE | re.DOTALL,
 )
-_TRIGGERS: Final = frozenset(
-    """giveaway give ga bagi bagi-bagi follow like rt retweet tag mention kuis undian quiz win chance slot
-    gacor maxwin judol togel bandar pinjaman jasa follower followers wa whatsapp hub hubungi open cek link free
-    earn join via qt menang hadiah #giveaway #gacor #slot""".split()
-)
-"""Every pattern needs one of these tokens: their absence, for nearly every mention, is one check."""
+_TRIGGERS: Final = frozenset(word_list("flag_triggers.txt"))
+"""Every pattern needs one of these tokens: without one, one check suffices."""
 READ_LIMIT: Final = 1_000
 _BREACH: Final = re.compile(
     r"\b(?:data|akun|saldo|rekening|account|password|sandi|otp)\b.{0,40}"

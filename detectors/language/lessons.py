@@ -220,7 +220,7 @@ class LessonBook:
         self.shadow.learn(label.text, sentiment, topics)
 
     def _contradicts(self, label: LabelLike, sentiment: Sentiment | None) -> bool:
-        """Remember who said what of a mention; a second opinion of another person is not learned."""
+        """Remember who said what of a mention; another person's second opinion is not learned."""
         if sentiment is None or not label.mention:
             return False
         before = self._last.pop(label.mention, None)
@@ -255,7 +255,9 @@ class LessonBook:
             and held_shadow is not None
             and held_shadow < held_active - self.config.harm_ratio
         ):
-            reason = f"accuracy on held-out labels would fall from {held_active:.3f} to {held_shadow:.3f}"
+            reason = (
+                f"held-out labels: accuracy would fall from {held_active:.3f} to {held_shadow:.3f}"
+            )
         return Gate(
             not reason, hard_active, hard_shadow, held_active, held_shadow, len(held), reason
         )

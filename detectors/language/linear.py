@@ -39,11 +39,13 @@ class Table:
         Number of rows, a power of two; features of the full space are folded into it.
     """
 
-    __slots__ = ("mask", "prior", "variance", "weights")
+    __slots__ = ("mask", "prior", "taught", "variance", "weights")
 
     def __init__(self, outputs: int, variance: float = 3.0, space: int = SPACE) -> None:
         self.mask = space - 1
         self.prior = variance
+        self.taught = False
+        """Whether any weight may differ from 0."""
         self.weights = np.zeros((space, outputs), dtype=np.float32)
         self.variance = np.full(space, variance, dtype=np.float32)
 
@@ -75,6 +77,7 @@ class Table:
         curvature
             The likelihood's second derivative, p(1 - p).
         """
+        self.taught = True
         rows = self.rows(places)
         variance = self.variance.take(rows)
         gain = variance * values
@@ -100,6 +103,7 @@ class Table:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["outputs"], state["prior"], state["space"])  # type: ignore[misc]  # unpickling rebuilds in place
+        self.taught = len(state["rows"]) > 0
         self.weights[state["rows"]] = state["weights"]
         self.variance[state["rows"]] = state["variance"]
 
@@ -129,6 +133,7 @@ class Table:
         if len(columns) != count * (8 + 4 * self.outputs):
             msg = f"these weights are not of a table with {self.outputs} outputs"
             raise ValueError(msg)
+        self.taught = self.taught or count > 0
         rows = np.frombuffer(columns, "<u4", count)
         flat = np.frombuffer(columns, "<f4", count * self.outputs, count * 4)
         self.weights[rows] = flat.reshape(count, self.outputs)
@@ -137,7 +142,7 @@ class Table:
     def copy(self) -> "Table":
         """An independent copy."""
         twin = Table.__new__(Table)
-        twin.mask, twin.prior = self.mask, self.prior
+        twin.mask, twin.prior, twin.taught = self.mask, self.prior, self.taught
         twin.weights, twin.variance = self.weights.copy(), self.variance.copy()
         return twin
 

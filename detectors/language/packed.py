@@ -6,7 +6,7 @@ contributions into 32-bit fields of one big integer makes a token cost one C-spe
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -17,17 +17,16 @@ ONE: Final = 1 << 16
 _HALF: Final = 1 << (FIELD_BITS - 1)
 
 
-def pack(fields: Iterable[int]) -> int:
-    """One integer that holds the signed fields; sums of packed values pack the sums."""
-    total = 0
-    for place, value in enumerate(fields):
-        total += value << (place * FIELD_BITS)
-    return total
-
-
 @cache
 def _layout(fields: int) -> tuple[int, struct.Struct]:
     return sum(_HALF << (i * FIELD_BITS) for i in range(fields)), struct.Struct(f"<{fields}i")
+
+
+def pack(fields: Sequence[int]) -> int:
+    """One integer that holds the signed fields; sums of packed values pack the sums."""
+    offset, layout = _layout(len(fields))
+    # The inverse of `unpack`: two's complement fields, made carry-free, less what made them so.
+    return (int.from_bytes(layout.pack(*fields), "little") ^ offset) - offset
 
 
 def unpack(total: int, fields: int) -> Sequence[int]:
@@ -42,3 +41,10 @@ def unpack(total: int, fields: int) -> Sequence[int]:
     # Adding 2^31 to every field makes all of them carry-free; flipping the same bit back turns
     # each field into the two's complement form that the layout reads.
     return layout.unpack(((total + offset) ^ offset).to_bytes(layout.size, "little"))
+
+
+def unpack_low(total: int, fields: int) -> Sequence[int]:
+    """The first signed sums only; what lies above does not matter."""
+    offset, layout = _layout(fields)
+    low = (total + offset) & ((1 << (fields * FIELD_BITS)) - 1)
+    return layout.unpack((low ^ offset).to_bytes(layout.size, "little"))

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.language import features
 from detectors.language.features import (
@@ -20,9 +19,10 @@ from detectors.language.features import (
     ends_place,
     length_place,
     pair_place,
+    turned_side,
 )
 from detectors.language.linear import Table
-from detectors.language.packed import ONE, pack, unpack
+from detectors.language.packed import FIELD_BITS, ONE, pack, unpack, unpack_low
 from detectors.language.tokens import split
 
 MEMO_MOST: Final = 20_000
@@ -35,11 +35,11 @@ piece = lru_cache(maxsize=MEMO_MOST)(features.piece)
 Extra = Callable[[tuple[str, ...]], Sequence[int]]
 """Whole points for the words of a token or pair (rules), in `ONE`s, not scaled by length."""
 
-_Special = tuple[int, int, int | None, bool, bool, tuple[int, int]]
-"""Sums after a "but" (plain, negated), new reach of a negation, is a "but", asks, marks."""
+_Special = tuple[int, int | None, bool, bool, tuple[int, int]]
+"""Sums after a "but" when not negated, new reach of a negation, is a "but", asks, marks."""
 
-_Entry = tuple[int, int, dict[str, int], _Special | None]
-"""Sums plain and negated, sums of the pairs with the next token, and what few tokens have."""
+_Entry = tuple[int, dict[str, int], _Special | None]
+"""Sums when not negated, sums of the pairs with the next token, and what few tokens have."""
 
 
 class Scorer:
@@ -66,7 +66,9 @@ class Scorer:
         self.pair_rules: Mapping[int, Sequence[int]] = pair_rules or {}
         self.rule_fields = rule_fields
         self.fields = 1 + sum(t.outputs for t in tables) + rule_fields
+        self._rules_at = (self.fields - rule_fields) * FIELD_BITS
         self._entries: dict[str, _Entry | None] = _Memo(self._compile)
+        self._turned: dict[str, tuple[int, int]] = _Memo(self._compile_turned)
         self._places: dict[int, int] = _Memo(self._place)
         self._following: dict[int, dict[str, int]] = {}
         self._pairs = 0
@@ -75,6 +77,7 @@ class Scorer:
         """Call when a table has changed."""
         if self._entries:
             self._entries.clear()
+            self._turned.clear()
             self._following.clear()
             self._pairs = 0
         if self._places:
@@ -96,6 +99,7 @@ class Scorer:
     def sums_of(self, raws: Sequence[str]) -> tuple[Sequence[int], float]:
         """As `sums`, of a text that is already split."""
         entries = self._entries
+        turned = self._turned
         total = tail = reach = n = seen = first_polar = last_polar = 0
         before = self._after(features.START)
         seen_but = asks = False
@@ -104,8 +108,8 @@ class Scorer:
             if entry is None:
                 continue
             n += 1
-            plain, turned, following, special = entry
-            total += (turned if reach else plain) + before[raw]
+            plain, following, special = entry
+            total += (turned[raw][0] if reach else plain) + before[raw]
             before = following
             if special is None:
                 if reach:
@@ -113,12 +117,12 @@ class Scorer:
                 if asks:
                     asks = False
                 continue
-            plain_tail, turned_tail, new_reach, but, asks, marks = special
+            plain_tail, new_reach, but, asks, marks = special
             if but:
                 seen_but = True
                 tail = 0
             if seen_but:
-                tail += turned_tail if reach else plain_tail
+                tail += turned[raw][1] if reach else plain_tail
             here = marks[1 if reach else 0]
             if here:
                 seen |= here
@@ -143,8 +147,8 @@ class Scorer:
             self.forget()
         return fields[1:], (fields[0] / 100.0) ** 0.5
 
-    def voices(self, raws: Sequence[str]) -> Iterator[tuple[str, Sequence[int]]]:
-        """What each token adds to the sums, its pair with the token before included.
+    def voices(self, raws: Sequence[str], outputs: int) -> Iterator[tuple[str, Sequence[int]]]:
+        """What each token adds to the first sums, its pair with the token before included.
 
         Yields
         ------
@@ -157,44 +161,60 @@ class Scorer:
             entry = self._entries[raw]
             if entry is None:
                 continue
-            p = piece(raw)
-            total = (entry[1] if reach else entry[0]) + before[raw]
-            before = entry[2]
-            if p.reach is not None:
-                reach = p.reach
+            plain, following, special = entry
+            total = (self._turned[raw][0] if reach else plain) + before[raw]
+            before = following
+            if special is not None and special[1] is not None:
+                reach = special[1]
             elif reach:
                 reach -= 1
-            yield raw, unpack(total, self.fields)[1:]
+            yield raw, unpack_low(total, outputs + 1)[1:]
 
     def _sum(self, side: Side) -> list[int]:
         fields = [round(side.squared * 100)]
+        scaled = (side.values * ONE)[:, None]
         for table in self.tables:
-            products = table.weights[table.rows(side.places)] * (side.values * ONE)[:, None]
-            fields.extend(int(v) for v in np.rint(products).sum(axis=0))
+            if table.taught:
+                products = table.weights.take(table.rows(side.places), axis=0) * scaled
+                fields.extend(map(int, np.rint(products).sum(axis=0).tolist()))
+            else:
+                fields.extend([0] * table.outputs)
+        return fields
+
+    def _one(self, place: int) -> list[int]:
+        """As `_sum`, of one place of value 1."""
+        fields = [100]
+        for table in self.tables:
+            row = table.weights[place & table.mask].tolist() if table.taught else None
+            if row is not None and any(row):
+                fields.extend(round(w * ONE) for w in row)
+            else:
+                fields.extend([0] * table.outputs)
         return fields
 
     def _compile(self, raw: str) -> _Entry | None:
         p: Piece = piece(raw)
         if not p.words:
             return None
-        points = list(self.rules(p.words)) if self.rules else []
         special: _Special | None = None
-        if (
-            len(p.plain.tail)
-            or len(p.turned.tail)
-            or p.reach is not None
-            or p.but
-            or p.asks
-            or any(p.marks)
-        ):
-            tails = (pack(self._sum(_ones(side.tail))) for side in (p.plain, p.turned))
-            special = (*tails, p.reach, p.but, p.asks, p.marks)  # type: ignore[assignment]  # two tails
-        return (
-            pack(self._sum(p.plain) + points),
-            pack(self._sum(p.turned) + points),
-            self._after(p.last),
-            special,
-        )
+        if len(p.plain.tail) or p.reach is not None or any(p.marks):
+            special = (self._tail(p.plain), p.reach, p.but, p.asks, p.marks)
+        return self._whole(p.plain, p.words), self._after(p.last), special
+
+    def _compile_turned(self, raw: str) -> tuple[int, int]:
+        """Sums of a token under a negation, and those that count after a "but"."""
+        words = piece(raw).words
+        side = turned_side(words)
+        return self._whole(side, words), self._tail(side)
+
+    def _whole(self, side: Side, words: tuple[str, ...]) -> int:
+        fields = self._sum(side)
+        if self.rules:
+            fields.extend(self.rules(words))
+        return pack(fields)
+
+    def _tail(self, side: Side) -> int:
+        return sum(self._places[place] for place in side.tail.tolist())
 
     def _after(self, word: int) -> dict[str, int]:
         """Sums of the pairs that start with a word (by code), by the raw token that follows."""
@@ -208,20 +228,21 @@ class Scorer:
         if first == features.START:
             return 0
         self._pairs += 1
-        sums = self._sum(_ones([pair_place(word, first)]))
-        sums.extend(self.pair_rules.get(word << 32 | first, ()))
-        return pack(sums)
+        single = self._places_once(pair_place(word, first))
+        points = self.pair_rules.get(word << 32 | first)
+        return single if points is None else single + (pack(points) << self._rules_at)
+
+    def _places_once(self, place: int) -> int:
+        """Packed sums of one place; the very many without a weight share one integer."""
+        fields = self._one(place)
+        return pack(fields) if any(fields[1:]) else _BARE
 
     def _place(self, place: int) -> int:
-        return pack(self._sum(_ones([place])))
+        return pack(self._one(place))
 
 
-def _ones(places: Sequence[int] | NDArray[np.int64]) -> Side:
-    rows = np.asarray(places, dtype=np.int64)
-    return Side(rows, np.ones(len(rows)), float(len(rows)), _NONE)
-
-
-_NONE: Final = np.empty(0, dtype=np.int64)
+_BARE: Final = pack([100])
+"""A place that no table gives a weight: it only adds to the length."""
 
 
 class _Memo(dict):  # type: ignore[type-arg]  # keys and values differ by use; typed at its attributes

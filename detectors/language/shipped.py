@@ -41,6 +41,7 @@ def _columns(table: Table) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 
 def _fill(table: Table, used: NDArray[Any], weights: NDArray[Any], falls: NDArray[Any]) -> None:
+    table.taught = True
     table.weights[used] = weights.astype(np.float32) * np.float32(STEP)
     table.variance[used] = (
         table.prior * np.exp2(-falls.astype(np.float64) * VARIANCE_STEP)
@@ -78,7 +79,7 @@ def load(blob: bytes) -> tuple[Table, dict[str, Any]]:
         If the bytes are not of this form.
     """
     if not blob.startswith(MAGIC):
-        msg = "these are not weights of this program: train them with `siaga train-language`"
+        msg = "these are not weights of this program: train them with `siaga model train`"
         raise ValueError(msg)
     at = len(MAGIC)
     size = int.from_bytes(blob[at : at + 4], "little")

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any, Final
 from zlib import crc32
 
@@ -128,7 +129,7 @@ class Rules:
             hit = self._hit(word)
             if hit:
                 total = [a + b for a, b in zip(total, hit, strict=True)]
-        for left, right in zip(words, words[1:], strict=False):
+        for left, right in pairwise(words):
             pair = self.pairs.get(crc32(left.encode()) << 32 | crc32(right.encode()))
             if pair:
                 total = [a + b / ONE for a, b in zip(total, pair, strict=True)]

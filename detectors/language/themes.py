@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from detectors.language.tokens import lexicon, meaning, split
+from detectors.language.tokens import lexicon, meaning, split, word_list
 
 SNAPSHOT_FORMAT: Final = 1
 _DOOR: Final = 1 << 16
@@ -25,13 +25,7 @@ _AUTHORS_MOST: Final = 64
 
 _meaning = lru_cache(maxsize=20_000)(meaning)
 
-STOP: Final = frozenset(
-    """yang dan di ke dari ini itu untuk dengan saya kamu sudah belum juga tapi kalau karena lagi saja sih dong
-    kok banget sama mau jadi pas atau akan bukan apa mana siapa kami kita mereka dia anda kakak admin pada
-    adalah ada seperti oleh dalam lebih hanya masih begitu begini nih deh loh lho kan pun para bisa banyak
-    the and is are was were to of in on for with my you your it this that have has had but they we what how
-    when at from can will just be been do does did an so if get got me our am as or by all out up about""".split()
-)
+STOP: Final = frozenset(word_list("stop.txt"))
 
 
 class ThemesConfig(msgspec.Struct, frozen=True):
@@ -44,7 +38,7 @@ class ThemesConfig(msgspec.Struct, frozen=True):
     least_authors
         Distinct authors of a theme.
     least_surprise
-        -log10 of the chance of so many under the long rate. 6: some thousand phrases are tested.
+        -log10 of the chance of so many under the long rate. 8: some thousand phrases are tested.
     warm_mentions
         Before so many mentions everything is new, and nothing is reported.
     door_mentions
@@ -56,7 +50,7 @@ class ThemesConfig(msgspec.Struct, frozen=True):
     short_mentions: float = 1_000.0
     long_mentions: float = 20_000.0
     least_authors: int = 6
-    least_surprise: float = 6.0
+    least_surprise: float = 8.0
     warm_mentions: int = 300
     door_mentions: int = 4_000
     phrases_most: int = 4_000

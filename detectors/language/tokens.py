@@ -31,7 +31,7 @@ _SKIN: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe
 BREAKS: Final = frozenset({".", "...", "!", "?"})
 """Tokens that end a clause, and with it the reach of a negation."""
 
-_ENCLITICS: Final = ("nya", "lah", "kah", "ku", "mu")
+_SUFFIXES: Final = ("nya", "lah", "kah", "ku", "mu", "kan", "an", "i", "in")
 
 
 def split(text: str) -> list[str]:
@@ -53,9 +53,14 @@ def slang() -> dict[str, tuple[str, ...]]:
 @cache
 def lexicon() -> dict[str, tuple[str, ...]]:
     """Word to its classes (`pos`, `neg`, `problem`, `ask`, ...), from `words/lexicon.txt`."""
+    return sections("lexicon.txt")
+
+
+def sections(name: str) -> dict[str, tuple[str, ...]]:
+    """Word to the [sections] of a file under `words/` that list it."""
     table: dict[str, tuple[str, ...]] = {}
     kind = ""
-    for line in _lines("lexicon.txt"):
+    for line in _lines(name):
         if line.startswith("[") and line.endswith("]"):
             kind = line[1:-1]
             continue
@@ -63,6 +68,11 @@ def lexicon() -> dict[str, tuple[str, ...]]:
             if kind not in table.get(word, ()):
                 table[word] = (*table.get(word, ()), kind)
     return table
+
+
+def word_list(name: str) -> list[str]:
+    """The words of a file under `words/`."""
+    return [word for line in _lines(name) for word in line.split()]
 
 
 def _lines(name: str) -> list[str]:
@@ -151,10 +161,8 @@ def stems(word: str) -> list[str]:
     A light stemmer for dictionary look-ups only: wrong stems are harmless as they match nothing.
     """
     found = [word]
-    ends = [word]
-    for tail in (*_ENCLITICS, "kan", "an", "i", "in"):
-        if word.endswith(tail) and len(word) - len(tail) >= 4:
-            ends.append(word[: -len(tail)])
+    tails = (t for t in _SUFFIXES if word.endswith(t) and len(word) - len(t) >= 4)
+    ends = [word, *(word[: -len(t)] for t in tails)]
     for end in ends:
         found.append(end)
         for head, put in _PREFIXES:

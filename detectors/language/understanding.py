@@ -103,7 +103,12 @@ class Language:
         self._stale = False
 
     def understand(
-        self, text: str, *, lang: str = "", rating: float | None = None, source: str = ""
+        self,
+        text: str,
+        *,
+        lang: str = "",
+        rating: float | None = None,
+        source: str = "",  # noqa: ARG002  # part of the contract, for models by source
     ) -> Understood:
         """Understand one text; never raises, whatever the text holds.
 
@@ -163,15 +168,18 @@ class Language:
         if self._stale:
             self._scorer.forget()
             self._stale = False
-        raws = split(text)
-        sums, _ = self._scorer.sums_of(raws)
-        chosen = max(range(3), key=lambda k: sums[k])
-        voices: dict[str, float] = {}
-        for raw, values in self._scorer.voices(raws):
-            rest = max(v for k, v in enumerate(values[:3]) if k != chosen)
-            voices[raw] = voices.get(raw, 0.0) + (values[chosen] - rest) / ONE
-        best = sorted(voices.items(), key=lambda item: (-item[1], item[0]))[:HIGHLIGHTS_MOST]
-        return tuple(raw for raw, voice in best if voice > HIGHLIGHT_LEAST)
+        voices: dict[str, list[int]] = {}
+        sums = [0, 0, 0]
+        for raw, values in self._scorer.voices(split(text), 3):
+            known = voices.setdefault(raw, [0, 0, 0])
+            for k, value in enumerate(values):
+                known[k] += value
+                sums[k] += value
+        chosen = sums.index(max(sums))
+        others = [k for k in range(3) if k != chosen]
+        margins = [(max(v[others[0]], v[others[1]]) - v[chosen], raw) for raw, v in voices.items()]
+        least = -HIGHLIGHT_LEAST * ONE
+        return tuple(raw for margin, raw in sorted(margins)[:HIGHLIGHTS_MOST] if margin < least)
 
     def learn(
         self,
