@@ -6,11 +6,11 @@ import msgspec
 
 from detectors.incidents.observation import Observation
 
-MAX_TEXT = 220
-"""Characters of a text that are kept; a quarter of that many where they take several bytes."""
-MAX_URL = 160
-MAX_NAME = 60
-MAX_KEYS = 200
+MAX_TEXT = 200
+"""Characters of a text that are kept; half of that many where they take several bytes."""
+MAX_URL = 120
+MAX_NAME = 40
+MAX_KEYS = 120
 """Different channels, topics or authors that an open minute counts apart; the rest is "other"."""
 SLOTS = 12
 """Five-second slots of a minute, for synchrony."""

@@ -6,6 +6,7 @@ import msgspec
 
 from detectors.incidents.bucket import (
     MAX_KEYS,
+    MAX_NAME,
     SLOT_S,
     Bucket,
     OpenBucket,
@@ -24,15 +25,15 @@ VERSION = 1
 MINUTE_S = 60
 MAX_OPEN = 16
 """Open minutes kept apart; the oldest of more is closed early (a source that delivers hours)."""
-OPEN_SAMPLE = 16
+OPEN_SAMPLE = 12
 """Texts of an open minute kept of each kind, thinned evenly when twice as many have come."""
 MAX_SPREADING = 5
 SPREADING_S = 86_400
 
 RUNGS: tuple[tuple[int, int, tuple[int, int, int]], ...] = (
     # (length in s, how many, (negative sample, other sample, authors) of each)
-    (60, 5, (9, 3, 16)),
-    (300, 6, (7, 3, 12)),
+    (60, 5, (8, 3, 16)),
+    (300, 6, (6, 2, 12)),
     (1800, 7, (3, 1, 8)),
     (14_400, 6, (2, 1, 6)),
 )
@@ -79,7 +80,7 @@ class Evidence:
             for topic in o.topics:
                 add(bucket.topics, topic, part, part * negative)
         if o.author:
-            add(bucket.authors, o.author, 1.0, negative)
+            add(bucket.authors, o.author[:MAX_NAME], 1.0, negative)
         bucket.slots[at_s % MINUTE_S // SLOT_S] += 1
         if o.sentiment == "negative":
             bucket.bad_seen += 1

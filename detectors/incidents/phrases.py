@@ -50,7 +50,7 @@ class Background(msgspec.Struct, array_like=True):
         """Take the texts of a closed minute."""
         for kept in sample:
             self.texts += 1.0
-            for word in set(words_of(kept.mention.text)):
+            for word in dict.fromkeys(words_of(kept.mention.text)):
                 self.words[word] = self.words.get(word, 0.0) + 1.0
         if self.texts > MEMORY_TEXTS:
             self.texts *= 0.5
@@ -93,11 +93,12 @@ def shares(
         Expected over observed: how much of the window would have been there anyway.
     """
     skip = set(split(ignore))
-    documents: list[tuple[float, frozenset[str]]] = []
+    # Ordered, not a set: sums of floats must not depend on the process's hash seed.
+    documents: list[tuple[float, dict[str, None]]] = []
     for kept in sample:
         words = [w for w in words_of(kept.mention.text) if w.lstrip("#") not in skip]
         pairs = (f"{a} {b}" for a, b in pairwise(words) if a != b)
-        documents.append((kept.weight, frozenset([*words, *pairs])))
+        documents.append((kept.weight, dict.fromkeys([*words, *pairs])))
     total = sum(weight for weight, _ in documents)
     found: dict[str, float] = {}
     while documents and len(found) < MAX_PHRASES:

@@ -17,11 +17,11 @@ class SeverityConfig:
     """The dials. Evidence is a smoothed score: 5 means "in one ordinary minute of 100,000".
 
     A brand has 10,080 minutes a week and seven signals, not counting topics and channels; scores of
-    neighbouring minutes go together (some four to a cluster), so that 4.2 comes about every eighth
+    neighbouring minutes go together (some four to a cluster), so that 4.4 comes about every tenth
     week by chance and 4.8 every thirtieth. The size that a level asks for removes most of these.
     """
 
-    watch_evidence: float = 4.2
+    watch_evidence: float = 4.4
     alert_evidence: float = 4.8
     crisis_evidence: float = 6.0
     score_cap: float = 8.0
@@ -39,7 +39,7 @@ class SeverityConfig:
     alert_excess: float = 8.0
     """Eight more complaints than usual are worth a person's look whatever the brand's size."""
     crisis_excess: float = 80.0
-    watch_ratio: float = 1.5
+    watch_ratio: float = 1.8
     """Observed over expected since the onset: what is surprising may still be too small to matter.
     A busy brand's 20 % more is significant within the hour and no news."""
     alert_ratio: float = 2.0
@@ -189,14 +189,14 @@ def held_level(
     return max(verdicts, key=_weight)
 
 
-def _weight(verdict: Verdict) -> tuple[int, int, bool, float]:
+def _weight(verdict: Verdict) -> tuple[int, bool, bool, bool, float]:
+    """Between equals: complaints before attention, the brand before a part of it, counts first."""
     surge = verdict.surge
-    negative = verdict.signal in NEGATIVE_SIGNALS
-    # Between equals the brand's own series explains more than one of its topics.
     return (
         verdict.level,
-        negative,
+        verdict.signal in NEGATIVE_SIGNALS,
         surge is None or "/" not in surge.key,
+        verdict.signal == "negative",
         surge.evidence if surge else 0.0,
     )
 

@@ -94,9 +94,10 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
 def _before(mean: float, recent: float, minutes: int, window: float) -> float:
     """Usual sum over `window` minutes, without the last ones: a surge is not its own yardstick."""
     memory = min(float(minutes), MEMORY_MINUTES)
-    if memory <= window:
+    if memory < 2.0 * window:
         return 0.0
-    return max(mean * memory - recent, 0.0) / (memory - window) * window
+    # Leaky sums have forgotten a part of what they saw: a fifth more is set aside.
+    return max(mean * memory - 1.2 * recent, 0.0) / (memory - window) * window
 
 
 def _acute(detection: Detection) -> float:
