@@ -1,0 +1,1 @@
+"""RSS and Atom: the parser apart from the source, so that it can be fuzzed."""
