@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -58,7 +59,7 @@ async def connected(
     """
     where = urlsplit(url).hostname or "the stream"
     try:
-        addressed = {} if allow_private else {"host": await _public_address(url)}
+        addressed: dict[str, Any] = {} if allow_private else {"host": await _public_address(url)}
         async with connect(
             url,
             additional_headers=dict(headers or {}),

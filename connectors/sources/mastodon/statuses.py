@@ -14,6 +14,9 @@ from streams.records import Engagement
 PUBLIC = frozenset({"public", "unlisted"})
 """Visibilities that may be collected; others are letters to people."""
 
+LAST_REVISION = 2**53 - 1
+"""A deletion is the last word, and the same each time that it is told."""
+
 
 class Account(msgspec.Struct, frozen=True):
     """https://docs.joinmastodon.org/entities/Account/: what is used of it."""
@@ -70,7 +73,7 @@ def parse(raw: bytes, *, host: str) -> Item | BadItem | None:
         author=acct if "@" in acct or not acct else f"{acct}@{host}",
         url=status.url or status.uri or "",
         lang=status.language or "",
-        revision=int(_aware(status.edited_at).timestamp()) if status.edited_at else 0,
+        revision=_ms(status.edited_at) if status.edited_at else 0,
         in_reply_to=status.in_reply_to_id or "",
         engagement=Engagement(
             likes=status.favourites_count or 0,
@@ -81,7 +84,7 @@ def parse(raw: bytes, *, host: str) -> Item | BadItem | None:
     )
 
 
-def deletion(status_id: str, *, published_at: datetime | None, now: datetime) -> Item | BadItem:
+def deletion(status_id: str, *, published_at: datetime | None) -> Item | BadItem:
     """Turn a `delete` event into an item; the time of publication comes from the id if unknown."""
     at = published_at or time_of(status_id)
     if at is None or not status_id:
@@ -91,9 +94,7 @@ def deletion(status_id: str, *, published_at: datetime | None, now: datetime) ->
             status_id,
             status_id.encode("utf-8", "replace"),
         )
-    return Item(
-        native_id=status_id, published_at=at, deleted=True, revision=int(now.timestamp() * 1000)
-    )
+    return Item(native_id=status_id, published_at=at, deleted=True, revision=LAST_REVISION)
 
 
 def order(status_id: str) -> tuple[int, str]:
@@ -107,7 +108,7 @@ def time_of(status_id: str) -> datetime | None:
     https://docs.joinmastodon.org/api/guidelines/#id
 
     >>> time_of("103206804533200177").isoformat()
-    '2019-11-26T23:27:31.554000+00:00'
+    '2019-11-26T23:27:40.186000+00:00'
     """
     if not (status_id.isascii() and status_id.isdigit() and len(status_id) < 20):
         return None
@@ -133,6 +134,10 @@ def earlier(status_id: str, seconds: float) -> str:
 
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _ms(at: datetime) -> int:
+    return int(_aware(at).timestamp() * 1000)
 
 
 class _Named(msgspec.Struct, frozen=True):
