@@ -108,6 +108,42 @@ def export_command(
         typer.echo(path)
 
 
+@grafana_app.command("annotate")
+def annotate_command(
+    config: ConfigOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Mark what is there and stop; else follow for ever.")
+    ] = False,
+) -> None:
+    """Mark incidents on the dashboards as they open, change level and close, once each.
+
+    Example: siaga grafana annotate
+    """
+    import asyncio
+
+    from grafana.annotate import Annotator, follow
+    from streams.config import load
+    from streams.log.open import open_log
+
+    settings = load(config)
+    ours, client, _ = _prepare(config, secrets=False)
+
+    async def mark() -> int:
+        source = open_log(settings)
+        try:
+            annotator = Annotator(client, ours.name)
+            run, language = settings.shown_run, settings.language
+            return await follow(annotator, source, run=run, language=language, forever=not once)
+        finally:
+            await source.close()
+
+    with _told_as_sentences():
+        try:
+            typer.echo(f"{asyncio.run(mark())} marked at {ours.url}")
+        except KeyboardInterrupt:
+            typer.echo("stopped")
+
+
 @grafana_app.command("runbook")
 def runbook_command(
     alert: Annotated[str, typer.Argument(help="Name of the alert.")],

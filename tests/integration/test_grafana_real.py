@@ -5,14 +5,17 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from services import Grafana, Prometheus
 
 from grafana.alerts import rules
+from grafana.annotate import Annotator, marks
 from grafana.apply import Incomplete, apply, compare, versions, wait_for_health
 from grafana.client import Client, Refused
 from grafana.dashboards import dashboards
@@ -20,6 +23,7 @@ from grafana.kinds import find_all
 from grafana.plan import Resource
 from grafana.resources import wanted
 from grafana.settings import GrafanaSettings
+from streams.records import Incident, LevelChange
 
 pytestmark = pytest.mark.services
 
@@ -288,6 +292,37 @@ def test_slack_gets_our_own_words(provisioned: Client, receiver: Receiver) -> No
     assert "Incident: http://page.example/?brand=melati" in about[0]
     assert "CRISIS: melati" in about[1]
     assert "Over: " in about[2]
+
+
+def test_an_incident_is_marked_when_it_opens_rises_and_closes_once_each(client: Client) -> None:
+    start = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    opened = Incident(
+        id="live/melati/1", brand="melati", level=1, peak=1, signal="volume",
+        onset=start, opened_at=start, updated_at=start,
+        observed=118, expected=12, upper=30, score=5,
+        history=(LevelChange(1, start),), sentences={"en": "Mentions are ten times as usual."},
+    )  # fmt: skip
+    worse = start + timedelta(minutes=5)
+    raised = msgspec.structs.replace(
+        opened, level=3, sequence=4, history=(*opened.history, LevelChange(3, worse))
+    )
+    over = msgspec.structs.replace(raised, sequence=9, closed_at=worse + timedelta(hours=2))
+
+    assert Annotator(client, "marked").post(marks(opened, "en")) == 1
+    # A second process, which has read only the last record of a compacted topic
+    later = Annotator(client, "marked")
+    assert later.post(marks(over, "en")) == 2
+    assert later.post(marks(raised, "en")) == 0
+    assert Annotator(client, "marked").post(marks(over, "en")) == 0
+
+    found = client.get("/annotations?tags=marked&tags=incident&limit=10")
+    told = sorted((each["time"], each["text"]) for each in found)
+    assert [text for _, text in told] == [
+        "melati: WATCH. Mentions are ten times as usual.",
+        "melati: CRISIS. Mentions are ten times as usual.",
+        "melati: over",
+    ]
+    assert told[1][0] == int(worse.timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
