@@ -30,9 +30,9 @@ class SeverityConfig:
     part_margin: float = 0.5
     """Added for topics and channels: ten more series would otherwise find ten times the chance."""
 
-    attention_margin: float = 0.6
+    attention_margin: float = 0.8
     """Added for volume, reach and authors, which are news and no complaint."""
-    attention_ratio: float = 2.0
+    attention_ratio: float = 2.5
 
     watch_excess: float = 5.0
     """Negative mentions (or mentions) beyond the expected ones that a level takes at least."""
