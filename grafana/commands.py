@@ -67,7 +67,7 @@ def diff_command(config: ConfigOption = None) -> None:
         typer.echo("\n".join((_line(step), *(f"    {line}" for line in step.differences))))
     if steps:
         raise typer.Exit(1)
-    typer.echo(f"{len(wanted)} as wanted at {ours.url}")
+    typer.echo(f"{len(wanted)} as wanted at {client.url}")
 
 
 @grafana_app.command("destroy")
@@ -86,7 +86,7 @@ def destroy_command(
         typer.confirm(f"Remove all that is marked {ours.name!r} from {ours.url}?", abort=True)
     with _told_as_sentences():
         changes = apply(client, ours.name, [], told=lambda step: typer.echo(_line(step)))
-    typer.echo(f"{len(changes)} removed from {ours.url}")
+    typer.echo(f"{len(changes)} removed from {client.url}")
 
 
 @grafana_app.command("export")
@@ -139,7 +139,7 @@ def annotate_command(
 
     with _told_as_sentences():
         try:
-            typer.echo(f"{asyncio.run(mark())} marked at {ours.url}")
+            typer.echo(f"{asyncio.run(mark())} marked at {client.url}")
         except KeyboardInterrupt:
             typer.echo("stopped")
 

@@ -136,6 +136,10 @@ class Prometheus:
         # One rename: Prometheus watches the folder and must not read half a file
         partial.replace(self.folder / "targets" / f"{name}.json")
 
+    def targets(self) -> list[str]:
+        """Names of the target files that there are."""
+        return sorted(path.stem for path in (self.folder / "targets").glob("*.json"))
+
     def set_rules(self, name: str, text: str) -> None:
         """Load a rule file (YAML) and have it read."""
         (self.folder / "rules" / f"{name}.yml").write_text(text)

@@ -3,6 +3,7 @@
     python deploy/local/services.py start [kafka] [prometheus] [grafana]
     python deploy/local/services.py stop
     python deploy/local/services.py status
+    eval "$(python deploy/local/services.py env)"      # Grafana's password, for `siaga grafana`
 
 Tests and benchmarks import it: `start(["kafka"], folder, ports=EPHEMERAL)` gives a private set with
 its own data. Only the standard library is used, so it runs before `make setup` too.
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 
 from local_grafana import Grafana
 from local_kafka import Kafka, KafkaOptions, Listener
-from local_process import Failed, Missing, Process
+from local_process import LOOPBACK, Failed, Missing, Process
 from local_prometheus import Prometheus, PrometheusOptions
 
 __all__ = [
@@ -31,6 +32,9 @@ DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "build" / "services"
 DEFAULT_PORTS: Mapping[str, int] = {"kafka": 9092, "prometheus": 9090, "grafana": 3000}
 EPHEMERAL: Mapping[str, int] = {}
 """No port is asked for: free ones are chosen, beside whatever else runs."""
+
+DEFAULT_METRICS = f"{LOOPBACK}:9108"
+"""Where `siaga` serves `/metrics` unless configured otherwise; scraped from the start."""
 
 STATE = "services.json"
 
@@ -190,7 +194,7 @@ def _prepare(
 def main(argv: list[str] | None = None) -> int:
     """Command line of `make services` and `make services-stop`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", 1)[0])
-    parser.add_argument("command", choices=("start", "stop", "status"))
+    parser.add_argument("command", choices=("start", "stop", "status", "env"))
     parser.add_argument("names", nargs="*", default=[], help="kafka, prometheus, grafana; all")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="data, logs and state")
     asked = parser.parse_args(argv)
@@ -207,8 +211,14 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"services: {e}", file=sys.stderr)
                 code = 1
     services = load(asked.folder)
+    if asked.command == "env":
+        if services.grafana is not None:
+            print(f"export SIAGA_GRAFANA_PASSWORD={services.grafana.password}")
+        return code
     if asked.command == "stop":
         services.stop()
+    elif services.prometheus is not None and not services.prometheus.targets():
+        services.prometheus.set_targets("siaga", [DEFAULT_METRICS])
     for name, server in services.running().items():
         print(f"{name:<11} {server.address:<28} {'healthy' if server.healthy() else 'stopped'}")
     print(f"{'logs':<11} {asked.folder / 'logs'}")
