@@ -85,6 +85,25 @@ def replay(
     raise typer.Exit(play(load(config), source, again=again))
 
 
+@app.command("init")
+def init(
+    into: Annotated[Path, typer.Option("--into", help="File to write.")] = Path("siaga.toml"),
+    name: Annotated[str, typer.Option(help="Name of your brand; else asked.")] = "",
+    handles: Annotated[str, typer.Option(help="Its accounts, with commas; else asked.")] = "",
+    feed: Annotated[str, typer.Option(help="Address of a news feed (RSS); else asked.")] = "",
+    language: Annotated[str, typer.Option(help="id or en; else asked.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: defaults for the rest.")] = False,
+) -> None:
+    """Ask a few questions and write a commented siaga.toml.
+
+    Example: siaga init
+    """
+    from connectors.shell.init import Answers, ask, write
+
+    given = Answers(name=name, handles=handles, feed=feed, language=language)
+    typer.echo(write(into, given if yes else ask(given)))
+
+
 @connector_app.command("list")
 def connector_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show the state of each source: last success, lag, cursor, counts.
@@ -110,6 +129,20 @@ def connector_check(
     from streams.config import load
 
     raise typer.Exit(check(load(config), name))
+
+
+@connector_app.command("new")
+def connector_new(
+    name: Annotated[str, typer.Argument(help="Name of the connector, such as acme_forum.")],
+    into: Annotated[Path, typer.Option(help="Folder to make the package in.")] = Path(),
+) -> None:
+    """Write a working connector package with its test, to start from.
+
+    Example: siaga connector new acme_forum
+    """
+    from connectors.shell.scaffold import write
+
+    typer.echo(write(name, into))
 
 
 @connector_app.command("reset")

@@ -73,6 +73,9 @@ class ConnectorSuite:
     finite: ClassVar[bool] = True
     """False for a pushed source that never ends: it is read until `expected_ids` are there."""
 
+    patience_s: ClassVar[float] = 0.5
+    """How long a source that never ends is listened to for what may still come."""
+
     def connector(self, context: Context) -> Connector | PushConnector:
         """Return a new connector over the recorded source."""
         raise NotImplementedError("give the suite a connector over recorded pages")
@@ -102,7 +105,8 @@ class ConnectorSuite:
         missing = set(self.expected_ids or ())
         stream = cast("AsyncGenerator[Page, None]", connector.stream(cursor))
         try:
-            async with asyncio.timeout(10), aclosing(stream) as pages:
+            limit_s = 10.0 if self.finite else self.patience_s
+            async with asyncio.timeout(limit_s), aclosing(stream) as pages:
                 async for page in pages:
                     found.append(page)
                     missing -= {i.native_id for i in page.items if isinstance(i, Item)}
@@ -164,14 +168,13 @@ class ConnectorSuite:
 
     def test_drained_is_stable(self) -> None:
         """Asking again when there is nothing new gives nothing and keeps the place."""
-        if not self.finite:
-            pytest.skip("a source that never ends is never drained")
         last = _run(self.pages())[-1]
-        again = _run(self.pages(last.cursor, most=2))
-        assert not _items(again), "items came again after the end"
-        assert not again[-1].more, "a drained source asks to be fetched again at once"
-        third = _run(self.pages(again[-1].cursor, most=2))
-        assert not _items(third), "items came again after the end"
+        for _ in range(2):
+            again = _run(self.pages(last.cursor, most=2))
+            assert not _items(again), "items came again after the end"
+            if again:  # a stream may have nothing to say at all
+                assert not again[-1].more, "a drained source asks to be fetched again at once"
+                last = again[-1]
 
     def test_bad_items_name_a_known_reason(self) -> None:
         """Reasons are a metric label: a closed set."""
