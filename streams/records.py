@@ -213,6 +213,8 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The furthest-spreading negative mentions since the onset."""
     first: Sample | None = None
     flags: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    """Of a parent (brand "*", many brands at once): the ids of the brands' own incidents."""
     sentences: dict[str, str] = {}
     """By language ("id", "en"): what happened, in under 40 words."""
     acknowledged_by: str = ""

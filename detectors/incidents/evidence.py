@@ -61,6 +61,8 @@ class Evidence:
         self._rungs: list[list[Bucket]] = [[] for _ in RUNGS]
         self._spreading: list[Observation] = []
         self._background = Background()
+        self._least_reach = 1.0
+        """What a mention has to exceed to be one of the furthest-spreading."""
 
     def observe(self, o: Observation) -> None:
         """Take one mention (never the brand's own). One that is late counts in the open minute."""
@@ -89,7 +91,7 @@ class Evidence:
                 if len(bucket.bad) >= 2 * OPEN_SAMPLE:
                     bucket.bad = bucket.bad[::2]
                     bucket.bad_stride *= 2
-            if o.reach > 1.0:
+            if o.reach > self._least_reach:
                 self._spread(o)
         else:
             bucket.rest_seen += 1
@@ -107,7 +109,7 @@ class Evidence:
         self._closed_s = max(self._closed_s, minute_s)
         if self._spreading:
             horizon_s = minute_s - SPREADING_S
-            self._spreading = [o for o in self._spreading if o.at_s >= horizon_s]
+            self._keep_spreading([o for o in self._spreading if o.at_s >= horizon_s])
 
     def explain(
         self,
@@ -185,7 +187,7 @@ class Evidence:
         evidence._closed_s = state.closed_s
         evidence._open = {bucket.start_s: bucket for bucket in state.open}
         evidence._rungs = state.rungs
-        evidence._spreading = state.spreading
+        evidence._keep_spreading(state.spreading)
         evidence._background = state.background
         return evidence
 
@@ -223,11 +225,11 @@ class Evidence:
 
     def _spread(self, o: Observation) -> None:
         """Keep the furthest-spreading negative mentions; an edit replaces its former self."""
-        kept = self._spreading
-        if len(kept) >= MAX_SPREADING and o.reach <= kept[-1].reach:
-            return
-
-        kept = [x for x in kept if x.id != o.id]
+        kept = [x for x in self._spreading if x.id != o.id]
         kept.append(cut(o))
         kept.sort(key=lambda x: (-x.reach, x.at_s, x.id))
-        self._spreading = kept[:MAX_SPREADING]
+        self._keep_spreading(kept[:MAX_SPREADING])
+
+    def _keep_spreading(self, kept: list[Observation]) -> None:
+        self._spreading = kept
+        self._least_reach = kept[-1].reach if len(kept) >= MAX_SPREADING else 1.0

@@ -3,11 +3,13 @@
 Clauses are added in the order of their worth while they fit in `MAX_WORDS`.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from detectors.incidents.explanation import OTHER, Explanation
+from detectors.incidents.outbreak import Outbreak
 from detectors.language import taxonomy
 
 MAX_WORDS = 39
@@ -47,6 +49,7 @@ class _Words(NamedTuple):
     author: str
     copies: str
     closed: str
+    outbreak: str
 
 
 WORDS: dict[str, _Words] = {
@@ -69,6 +72,7 @@ WORDS: dict[str, _Words] = {
         author="akun {what} menulis {share}",
         copies="{share} teks hampir sama",
         closed="Sudah kembali normal.",
+        outbreak="{n} merek sekaligus {usual} {since}",
     ),
     "en": _Words(
         subject={
@@ -89,6 +93,7 @@ WORDS: dict[str, _Words] = {
         author="account {what} wrote {share}",
         copies="{share} near-identical texts",
         closed="Back to normal.",
+        outbreak="{n} brands at once {usual} {since}",
     ),
 }
 
@@ -101,10 +106,7 @@ def sentence(facts: Facts, explanation: Explanation | None, language: str) -> st
     ValueError
         If the language is not one of `LANGUAGES`.
     """
-    if language not in WORDS:
-        msg = f"no sentences in {language!r}; languages: {', '.join(LANGUAGES)}"
-        raise ValueError(msg)
-    words = WORDS[language]
+    words = _words(language)
     clauses = [_head(facts, words, language)]
     if explanation is not None:
         clauses += _why(facts, explanation, words, language)
@@ -116,6 +118,39 @@ def sentence(facts: Facts, explanation: Explanation | None, language: str) -> st
             break
         text = longer
     return f"{text}.{end}"
+
+
+def _words(language: str) -> _Words:
+    if language not in WORDS:
+        msg = f"no sentences in {language!r}; languages: {', '.join(LANGUAGES)}"
+        raise ValueError(msg)
+    return WORDS[language]
+
+
+def outbreak_sentence(
+    outbreak: Outbreak, titles: Sequence[str], language: str, time_zone: str
+) -> str:
+    """Many brands at once, in fewer than 40 words; raises as `sentence`."""
+    words = _words(language)
+    facts = Facts("", "", 0.0, 0.0, outbreak.onset_s, outbreak.updated_s, time_zone)
+    head = words.outbreak.format(
+        n=len(outbreak.brands),
+        usual=words.usual.format(n=number(outbreak.usual, language)),
+        since=words.since.format(at=clock(facts, language)),
+    )
+    topic, share = _leading(outbreak.topics)
+    if topic:
+        title = taxonomy.default().title(topic, language)
+        head += ", " + words.about.format(what=title, share=percent(share, language))
+    end = f" {words.closed}" if outbreak.closed_s is not None else ""
+    names: list[str] = []
+    for title in titles:
+        # One place is kept for the number of those that are left out.
+        if len(f"{head}: {', '.join([*names, title])} +9.{end}".split()) > MAX_WORDS:
+            break
+        names.append(title)
+    left = len(titles) - len(names)
+    return f"{head}: {', '.join(names)}{f' +{left}' if left else ''}.{end}"
 
 
 def _head(facts: Facts, words: _Words, language: str) -> str:

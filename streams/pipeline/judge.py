@@ -1,16 +1,19 @@
 """Judge one minute: from readings and evidence to the records of an incident."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from detectors.incidents.actions import Act, act
+from detectors.incidents.announced import EVERY_BRAND
 from detectors.incidents.detection import Detection
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.explain import Peak
 from detectors.incidents.explanation import Explanation, Quote
 from detectors.incidents.incident import Change, Episode, IncidentState, step
-from detectors.incidents.sentence import LANGUAGES, Facts, sentence
+from detectors.incidents.outbreak import Outbreak
+from detectors.incidents.sentence import LANGUAGES, Facts, outbreak_sentence, sentence
 from detectors.incidents.severity import SeverityConfig
 from streams.records import Action, Incident, LevelChange, Sample
 
@@ -174,7 +177,40 @@ def record(
         snoozed_until=_time(episode.snoozed_until_s)
         if episode.snoozed_until_s is not None
         else None,
-        simulated=episode.simulated,
+        simulated=episode.simulated or any(quote.simulated for quote in told.samples),
+    )
+
+
+def outbreak_record(outbreak: Outbreak, *, titles: Mapping[str, str], time_zone: str) -> Incident:
+    """The parent incident of many brands, as a record of brand "*" (no brand can be named so).
+
+    `observed` and `expected` count brands; `phrases` is empty and `authors` names nobody: the
+    evidence stands with each brand's own incident, listed in `children`.
+    """
+    named = [titles.get(brand) or brand for brand in outbreak.brands]
+    return Incident(
+        id=outbreak.id,
+        brand=EVERY_BRAND,
+        run=outbreak.run,
+        level=outbreak.level,
+        peak=outbreak.peak_level,
+        signal="outbreak",
+        onset=_time(outbreak.onset_s),
+        opened_at=_time(outbreak.opened_s),
+        updated_at=_time(outbreak.updated_s),
+        closed_at=_time(outbreak.closed_s) if outbreak.closed_s is not None else None,
+        observed=float(len(outbreak.brands)),
+        expected=outbreak.usual,
+        upper=0.0,
+        score=0.0,
+        sequence=outbreak.sequence,
+        change=outbreak.change if outbreak.change != "brands" else "evidence",
+        topics=outbreak.topics,
+        children=outbreak.incidents,
+        sentences={
+            language: outbreak_sentence(outbreak, named, language, time_zone)
+            for language in LANGUAGES
+        },
     )
 
 

@@ -9,6 +9,8 @@ from detectors.incidents.outbreak import (
     pages,
     settle,
 )
+from streams import codec
+from streams.pipeline.judge import outbreak_record
 
 CONFIG = OutbreakConfig()
 T0 = 1_767_225_600
@@ -62,6 +64,18 @@ def test_brands_that_rise_an_hour_apart_are_no_outbreak() -> None:
         state, new = play(range(60 * n, 60 * n + 60), dict.fromkeys(BRANDS[:n], 1), state)
         told += new
     assert told == []
+
+
+def test_its_record_and_sentence_name_the_brands_in_fewer_than_forty_words() -> None:
+    state, _ = play(range(60), {})
+    _, told = play(range(60, 70), dict.fromkeys(BRANDS, 2), state, topic="delivery")
+    titles = {brand: f"Toko Serba Ada Nomor {brand}" for brand in BRANDS}
+    record = outbreak_record(told[0], titles=titles, time_zone="Asia/Jakarta")
+    assert codec.incident.decode(codec.encode(record)) == record
+    assert (record.brand, record.level, len(record.children)) == ("*", 2, 12)
+    assert record.sentences["id"].startswith("12 merek sekaligus")
+    assert "Toko Serba Ada Nomor b00" in record.sentences["en"]
+    assert all(len(text.split()) < 40 for text in record.sentences.values())
 
 
 def test_it_grows_and_closes_when_most_are_calm() -> None:
