@@ -33,3 +33,14 @@ def link(url: str) -> str:
         return ""
     safe = parts.scheme in {"http", "https"} and parts.netloc and not _HOSTILE.search(url)
     return url.strip()[:2000] if safe else ""
+
+
+def limit(expected: float | None, upper: float | None) -> float | None:
+    """The limit as it is shown: never below what is expected.
+
+    In the middle of a surge a detector's limit for the coming minute can be 0 (any mention more is
+    already too many); "limit 0" beside "expected 3" would only puzzle people.
+    """
+    if expected is None or upper is None:
+        return upper
+    return max(expected, upper)

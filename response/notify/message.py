@@ -9,7 +9,7 @@ import msgspec
 
 from detectors.incidents.explanation import OTHER
 from response.notify.decide import Status
-from response.text import link, shown
+from response.text import limit, link, shown
 from response.words import Language, say, topics
 from streams.records import Incident, Sample
 
@@ -69,7 +69,7 @@ def summary(notice: Notice) -> str:
         signal=_signal(notice),
         observed=_amount(notice, incident.observed),
         expected=_amount(notice, incident.expected),
-        upper=_amount(notice, incident.upper),
+        upper=_amount(notice, limit(incident.expected, incident.upper)),
     )
 
 
@@ -126,7 +126,7 @@ def telegram(notice: Notice) -> str:
     if notice.status == "escalated":
         lines.append(f"<b>{escape(say(lang, 'Nobody has acknowledged this yet.'))}</b>")
     lines.append(escape(summary(notice)))
-    if not over:
+    if not over and not notice.test:
         lines += _facts(notice)
         lines += [_quoted(s) for s in i.samples[:SAMPLES]]
     if notice.oncall:
@@ -171,7 +171,7 @@ def _facts(notice: Notice) -> list[str]:
         signal=_signal(notice),
         observed=_amount(notice, i.observed),
         expected=_amount(notice, i.expected),
-        upper=_amount(notice, i.upper),
+        upper=_amount(notice, limit(i.expected, i.upper)),
         time=begun,
     )
     parts = [known]
@@ -205,8 +205,8 @@ def _sample(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _shares(parts: Mapping[str, float], limit: int = 5) -> dict[str, float]:
-    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:limit]
+def _shares(parts: Mapping[str, float], most: int = 5) -> dict[str, float]:
+    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:most]
     return {shown(name, 60): round(share, 4) for name, share in top}
 
 
@@ -215,7 +215,9 @@ def _signal(notice: Notice) -> str:
     return say(notice.language, SIGNALS.get(signal, signal.replace("_", " ")))
 
 
-def _amount(notice: Notice, value: float) -> str:
+def _amount(notice: Notice, value: float | None) -> str:
+    if value is None:
+        return "?"
     if "share" in notice.incident.signal:
         return f"{value:.0%}"
     text = f"{value:.0f}" if abs(value) >= 20 else f"{value:.1f}".removesuffix(".0")

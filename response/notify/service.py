@@ -72,7 +72,8 @@ class Writer:
             title=(brand.title if brand else "") or incident.brand,
             language=self.alerts.language or settings.language,
             zone=settings.time_zone,
-            page=incident_url(self.base, incident.id),
+            # A test has no incident to show.
+            page=f"{self.base}/" if test else incident_url(self.base, incident.id),
             acknowledge=acknowledge_url(self.base, sign(self._secret, ticket)) if asked else "",
             oncall=tuple(self._called(name) for name in people),
             step=step,

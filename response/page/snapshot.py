@@ -14,7 +14,7 @@ from response.page.view import (
     is_open,
     with_actions,
 )
-from response.text import link, shown
+from response.text import limit, link, shown
 from streams.records import Incident, Sample, Scored
 
 CHART_POINTS = 360
@@ -110,7 +110,7 @@ def incident_json(
         "change": acted.change,
         "observed": acted.observed,
         "expected": acted.expected,
-        "upper": acted.upper,
+        "upper": limit(acted.expected, acted.upper),
         "score": acted.score,
         "sentence": shown(sentence(acted, language)),
         "acknowledged_by": shown(acted.acknowledged_by, 60),
@@ -149,9 +149,9 @@ def sentence(incident: Incident, language: str) -> str:
     return incident.sentences.get(language) or next(iter(incident.sentences.values()), "")
 
 
-def shares(parts: Mapping[str, float], limit: int = 5) -> list[tuple[str, float]]:
+def shares(parts: Mapping[str, float], most: int = 5) -> list[tuple[str, float]]:
     """The largest shares first; names are the public's words."""
-    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:limit]
+    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:most]
     return [(shown(name, 60), share) for name, share in top]
 
 
@@ -247,7 +247,7 @@ def _row(
         "expected": expected,
         "share": negative / mentions if mentions else None,
         "share_expected": share.expected if share else None,
-        "share_upper": share.upper if share else None,
+        "share_upper": limit(share.expected, share.upper) if share else None,
         "warming": bool(brand.readings) and all(r.warming for r in brand.readings),
         "blind": list(brand.blind),
         "waiting": waiting,
@@ -280,7 +280,7 @@ def _detail(run: RunView, brand: BrandView, titles: Mapping[str, str], minutes: 
                 "signal": r.signal,
                 "observed": r.observed,
                 "expected": r.expected,
-                "upper": r.upper,
+                "upper": limit(r.expected, r.upper),
                 "score": r.score,
                 "warming": r.warming,
             }
@@ -296,12 +296,12 @@ def _band(readings: Sequence[Reading | None], counted: Sequence[float | None]) -
             _round(r.observed) if r else c for r, c in zip(readings, counted, strict=True)
         ],
         "expected": [_round(r.expected) if r else None for r in readings],
-        "upper": [_round(r.upper) if r else None for r in readings],
+        "upper": [_round(limit(r.expected, r.upper)) if r else None for r in readings],
     }
 
 
-def _thinned(points: Sequence[Point], limit: int) -> Sequence[Point]:
-    size = -(-len(points) // limit)
+def _thinned(points: Sequence[Point], most: int) -> Sequence[Point]:
+    size = -(-len(points) // most)
     if size <= 1:
         return points
     # Buckets start at fixed times, or the drawn line would flicker as the window moves.

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from response.commands import app
 from response.incidents import Unknown, meant
 from streams import codec
-from streams.config import load
+from streams.config import load, parse
 from streams.log.open import open_log
 from streams.log.partitioner import partition_of
 from streams.records import Action
@@ -188,3 +189,11 @@ def test_users_are_added_listed_and_removed(config: Path) -> None:
 def test_every_commands_help_has_an_example(words: list[str]) -> None:
     answer = CliRunner().invoke(app, [*words, "--help"])
     assert f"Example: siaga {' '.join(words)}" in " ".join(answer.output.split())
+
+
+def test_the_configurations_in_the_on_call_guide_are_valid() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "oncall.md"
+    blocks = re.findall(r"```toml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        parse(block)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from detectors.anomaly.reading import Reading
 from response.page import snapshot
 from response.page.view import INCIDENTS_KEPT, MENTIONS_PER_BRAND, RUNS_KEPT, View
 from streams.records import Action, ScoredBatch, Tick
@@ -188,3 +189,10 @@ def test_runs_do_not_mix_and_are_bounded(make: SimpleNamespace) -> None:
 def test_an_empty_view_says_so() -> None:
     view = View()
     assert page(view)["run"] is None
+
+
+def test_a_limit_is_never_shown_below_what_is_expected(make: SimpleNamespace) -> None:
+    view = View()
+    surge = Reading("volume", 29.0, 3.2, 0.0, 6.5)
+    view.minute(make.minute(0, readings=(surge,)), 1000.0)
+    assert page(view)["brand"]["volume"]["upper"] == [3.2]
