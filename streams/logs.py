@@ -9,7 +9,9 @@ NOISY = (
     "kafka",
     "httpx",
     "httpcore",
-    "uvicorn.access",
+    "uvicorn",
+    "streams.worker.transport_consumer",
+    "streams.worker.transport_producer",
     "asyncio",
 )
 

@@ -131,7 +131,9 @@ def _raised(incident: Incident) -> datetime:
 
 def play(options: Options) -> int:
     """Play the demo; returns the exit code."""
-    set_up(logging.WARNING if options.headless else logging.INFO)
+    set_up(logging.WARNING)
+    if not options.headless:
+        logging.getLogger("siaga.page").setLevel(logging.INFO)  # says its address
     with tempfile.TemporaryDirectory(prefix="siaga-demo-") as folder:
         settings = settings_for(options, Path(folder))
 
