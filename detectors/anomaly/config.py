@@ -31,6 +31,8 @@ class BankConfig:
         Blocks of history that this assumption is worth.
     floor_per_minute
         No series is expected to hold less than this, so that one mention is never a sensation.
+    event_steps
+        A crisis teaches the tail as much as so many surprising steps, however long it lasts.
     warm_up_s
         No scores before so many seconds of history.
     """
@@ -47,4 +49,5 @@ class BankConfig:
     restless: float = 0.15
     restless_blocks: float = 50.0
     floor_per_minute: float = 0.01
+    event_steps: float = 5.0
     warm_up_s: int = 86_400

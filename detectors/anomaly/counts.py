@@ -28,6 +28,7 @@ class CountEngine:
     ) -> None:
         step = config.step_s
         self.step_s = step
+        self.event = config.event_steps
         self.block_s = max(block_s, step)
         lengths = tuple(w / step for w in scales_s if w > step)
         if scales_s[0] <= step:
@@ -55,7 +56,8 @@ class CountEngine:
         return self.blocks >= SETTLE_BLOCKS
 
     def tail(self) -> Tail:
-        return Tail(looks=max(1.0, LOOKS_PER_SCALE * len(self.windows.lengths)))
+        looks = max(1.0, LOOKS_PER_SCALE * len(self.windows.lengths))
+        return Tail(looks, event=self.event)
 
     def expect(self, start_s: int) -> float:
         """Mean of the step that starts at `start_s` (one value a block)."""

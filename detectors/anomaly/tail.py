@@ -6,6 +6,12 @@ from collections.abc import Sequence
 LN10 = math.log(10.0)
 
 
+def _share(run: float, most: float) -> float:
+    """Weight of the next step of a run; the weights of an endless run add up to about `most`."""
+    w = most / (most + run)
+    return w * w
+
+
 class Tail:
     """Turns a model's surprise s = -ln p into -log10 of how often the series itself exceeds it.
 
@@ -27,6 +33,10 @@ class Tail:
         Steps that are remembered.
     prior
         Steps that the starting point is worth.
+    event
+        Steps in a row above the 1 % quantile are one event, and all of them together teach the
+        excess as much as so many (declustering): an hour of crisis must not teach that crises are
+        usual.
 
     Examples
     --------
@@ -38,23 +48,25 @@ class Tail:
     True
     """
 
-    __slots__ = ("excess", "high", "low", "memory", "n", "peaks", "prior", "run")
+    __slots__ = ("event", "excess", "high", "low", "memory", "n", "peaks", "prior", "run")
 
     EXCESS_PRIOR = 10.0
     """Exceedances that the prior excess is worth."""
     PEAKS_MEMORY = 400.0
     """Exceedances of the 1 % quantile that the mean excess remembers."""
-    EXCESS_CAP = 20.0
+    EXCESS_CAP = 10.0
     """An excess counts as at most so many mean excesses."""
-    RUN = 15.0
-    """Steps in a row above the 1 % quantile are one event: from here on each further one counts
-    less (declustering), or an hour of crisis would teach the tail that crises are usual."""
+    LONG_RUN = 60.0
+    """The 1 % quantile itself gives way only to runs that are shorter than this."""
     LEAST = 0.1
     """The 10 % quantile stays above this, and the 1 % quantile so far above it."""
 
-    def __init__(self, looks: float, memory: float = 20_000.0, prior: float = 2_000.0) -> None:
+    def __init__(
+        self, looks: float, memory: float = 20_000.0, prior: float = 2_000.0, event: float = 5.0
+    ) -> None:
         self.memory = memory
         self.prior = prior
+        self.event = event
         self.low = math.sqrt(math.log(10.0 * looks))
         self.high = math.sqrt(math.log(100.0 * looks))
         self.excess = (self.high - self.low) / LN10
@@ -88,8 +100,8 @@ class Tail:
         low_step = (high - low) / LN10 * rate
         self.low = low + low_step * (9.0 if h > low else -1.0)
         if h > high:
-            self.high = high + self.excess * rate * 99.0
-            weight = self.RUN / (self.RUN + self.run)
+            self.high = high + self.excess * rate * 99.0 * _share(self.run, self.LONG_RUN)
+            weight = _share(self.run, self.event)
             self.run += 1.0
             self.peaks = min(self.peaks + weight, self.PEAKS_MEMORY)
             over = min(h - high, self.EXCESS_CAP * self.excess)
