@@ -86,6 +86,8 @@ class SourceSettings(Section):
     """Seconds between polls when the source has nothing more at once."""
     timeout_s: float = Field(default=60.0, gt=0, le=3600)
     """One fetch may take this long; then it counts as failed and is tried again."""
+    requests_per_minute: float | None = Field(default=None, gt=0, le=100_000)
+    """Never fetch more often on average, however much there is; None: as the source allows."""
     lateness_s: float = Field(default=30.0, ge=0, le=86_400)
     """How long after its publication a mention may still turn up here."""
 

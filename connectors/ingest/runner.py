@@ -29,7 +29,7 @@ from connectors.ingest.batch import Batcher
 from connectors.ingest.cursors import Saved
 from connectors.ingest.door import Door, Outcome
 from connectors.ingest.publisher import Publisher
-from connectors.ingest.schedule import Backoff, jittered
+from connectors.ingest.schedule import Backoff, Budget, jittered
 from connectors.settings import ConnectorsSettings
 from streams import codec
 from streams.log.port import Entry, Log
@@ -114,6 +114,8 @@ class Runner:
         self._now = now
         self._rng = rng or random.Random()
         self._backoff = backoff or Backoff()
+        per_minute = settings.requests_per_minute
+        self._budget = Budget(per_minute, 60.0) if per_minute else None
         self._publisher = Publisher(log, name, self._rng)
         self._batcher = Batcher(
             settings.run,
@@ -162,6 +164,7 @@ class Runner:
     async def _poll(self, connector: Connector) -> None:
         failures = 0
         while True:
+            await self._within_budget()
             asked_at = self._now()
             try:
                 with metrics.FETCH_SECONDS.labels(self.name).time():
@@ -183,6 +186,16 @@ class Runner:
                 return
             if not page.more:
                 await asyncio.sleep(jittered(self.settings.poll_s, self._rng))
+
+    async def _within_budget(self) -> None:
+        """Wait until the source's own limit allows one more request."""
+        if self._budget is None:
+            return
+        while (wait_s := self._budget.wait_s(1, now=time.monotonic())) > 0:
+            await self._flush()
+            await asyncio.sleep(wait_s)
+        left = self._budget.left(now=time.monotonic())
+        metrics.QUOTA_LEFT.labels(self.name).set(left)
 
     async def _listen(self, connector: PushConnector) -> None:
         failures = 0

@@ -384,3 +384,18 @@ def test_dead_letters_are_on_the_log_before_the_cursor_passes_them() -> None:
         assert await ids(log) == ["s:1"]
 
     asyncio.run(story())
+
+
+def test_a_source_is_never_asked_more_often_than_its_budget() -> None:
+    async def story() -> None:
+        log, script = await new_log(), Script(pages(50))
+        run = runner(script, log, settings=settings(requests_per_minute=5))
+        task = asyncio.create_task(run.run())
+        await until(lambda: len(script.asked) == 5)
+        await asyncio.sleep(0.3)
+        assert len(script.asked) == 5
+        assert len(await ids(log)) == 15  # what was fetched does not wait for the next request
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(story())
