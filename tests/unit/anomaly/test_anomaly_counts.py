@@ -1,0 +1,111 @@
+"""`siaga backtest counts`: strictly causal, any bin width, and mistakes named by line."""
+
+import csv
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.backtest.commands import app
+from streams.backtest.counts import RECOMMENDED_THRESHOLD, BadRow, read_rows, score_rows
+
+BEGIN = datetime(2026, 3, 1, 0, 2, 53, tzinfo=UTC)
+
+
+def lines(values, step_s=300, begin=BEGIN):
+    yield "timestamp,value"
+    for i, value in enumerate(values):
+        at = begin + timedelta(seconds=step_s * i)
+        yield f"{at:%Y-%m-%d %H:%M:%S},{value}"
+
+
+def series(n, seed=1, spike_at=None, level=20):
+    rng = random.Random(seed)
+    values = [max(0, round(rng.gauss(level, 5))) for _ in range(n)]
+    for i in range(6) if spike_at else ():
+        values[spike_at + i] = level * 12
+    return values
+
+
+def scores(values, **options):
+    return [r.score for r in score_rows(read_rows(lines(values)), **options)]
+
+
+@pytest.mark.parametrize("cut", [2, 700, 1499, 1502])
+def test_a_score_depends_on_nothing_that_comes_later(cut):
+    values = series(2000, spike_at=1500)
+    assert scores(values)[:cut] == scores(values[:cut])
+    other = [*values[:cut], *(v * 50 for v in values[cut:])]
+    assert scores(other)[:cut] == scores(values)[:cut]
+
+
+@pytest.mark.parametrize("step_s", [60, 300, 900, 3600, 86_400])
+def test_any_bin_width_finds_the_spike_and_little_else(step_s):
+    values = series(2500, spike_at=2200)
+    rows = list(score_rows(read_rows(lines(values, step_s))))
+    alerts = [i for i, r in enumerate(rows) if r.score >= RECOMMENDED_THRESHOLD]
+    assert 2200 in alerts
+    assert sum(not 2200 <= i < 2206 for i in alerts) <= 8
+
+
+def test_the_gate_tells_an_event_once_and_no_gate_tells_every_row():
+    values = series(2000, spike_at=1500)
+    gated = [s for s in scores(values)[1500:1506] if s >= 3]
+    every = [s for s in scores(values, gate=False)[1500:1506] if s >= 3]
+    assert len(gated) == 1
+    assert len(every) == 6
+
+
+def test_empty_cells_and_gaps_are_unknown_not_zero():
+    values = series(2000)
+    holes = ["" if 1000 <= i < 1100 else v for i, v in enumerate(values)]
+    after = scores(holes, gate=False)[1100:1150]
+    assert max(after) < 3.5
+
+
+def test_the_output_repeats_timestamp_and_value_as_they_were(tmp_path):
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("\n".join(lines(series(600))) + "\n")
+    done = CliRunner().invoke(app, ["backtest", "counts", str(source), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "600 rows" in done.output
+    with source.open() as a, out.open() as b:
+        before, after = list(csv.DictReader(a)), list(csv.DictReader(b))
+    assert list(after[0]) == ["timestamp", "value", "anomaly_score"]
+    assert [(r["timestamp"], r["value"]) for r in after] == [
+        (r["timestamp"], r["value"]) for r in before
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "line 1: no column timestamp or value"),
+        ("time,count\n2026-01-01,3\n", "line 1: no column timestamp or value"),
+        ("timestamp,value\n2026-01-01 00:00:00,3\nyesterday,4\n", "line 3"),
+        ("timestamp,value\n2026-01-01 00:00:00,many\n", "line 2"),
+        ("timestamp,value\n2026-01-01 00:00:00,-1\n", "is no count"),
+        ("timestamp,value\n2026-01-01 00:00:00,inf\n", "is no count"),
+        ("timestamp,value\n2026-01-01 00:00:00\n", "line 2"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(text, told, tmp_path):
+    with pytest.raises(BadRow, match=told):
+        list(score_rows(read_rows(text.splitlines())))
+    source = tmp_path / "in.csv"
+    source.write_text(text)
+    out = tmp_path / "out.csv"
+    done = CliRunner().invoke(app, ["backtest", "counts", str(source), "--out", str(out)])
+    assert done.exit_code == 1
+    assert str(source) in done.output
+
+
+def test_one_row_and_none_are_fine():
+    assert list(score_rows(read_rows(["timestamp,value"]))) == []
+    assert [r.score for r in score_rows(read_rows(lines([5])))] == [0.0]
+
+
+def test_times_that_go_back_or_repeat_do_not_stop_a_run():
+    rows = [*lines(series(800)), *list(lines(series(200), begin=BEGIN))[1:]]
+    assert len(list(score_rows(read_rows(rows)))) == 1000
