@@ -1,0 +1,1 @@
+"""`bluesky`: all public posts of the network, by Jetstream."""
