@@ -33,6 +33,8 @@ class BankConfig:
         No series is expected to hold less than this, so that one mention is never a sensation.
     event_steps
         A crisis teaches the tail as much as so many surprising steps, however long it lasts.
+    event_cap
+        One such step counts as at most so many times the usual surprise beyond the 1 % quantile.
     warm_up_s
         No scores before so many seconds of history.
     """
@@ -50,4 +52,5 @@ class BankConfig:
     restless_blocks: float = 50.0
     floor_per_minute: float = 0.01
     event_steps: float = 5.0
+    event_cap: float = 10.0
     warm_up_s: int = 86_400

@@ -28,7 +28,7 @@ class CountEngine:
     ) -> None:
         step = config.step_s
         self.step_s = step
-        self.event = config.event_steps
+        self.event = (config.event_steps, config.event_cap)
         self.block_s = max(block_s, step)
         lengths = tuple(w / step for w in scales_s if w > step)
         if scales_s[0] <= step:
@@ -57,7 +57,7 @@ class CountEngine:
 
     def tail(self) -> Tail:
         looks = max(1.0, LOOKS_PER_SCALE * len(self.windows.lengths))
-        return Tail(looks, event=self.event)
+        return Tail(looks, event=self.event[0], cap=self.event[1])
 
     def expect(self, start_s: int) -> float:
         """Mean of the step that starts at `start_s` (one value a block)."""

@@ -70,7 +70,9 @@ class NegativeShare(Detector):
         self.block_x = 0.0
         self.block_n = 0.0
         self.block = -1
-        self.tail = Tail(max(1.0, LOOKS_PER_SCALE * n), event=config.event_steps)
+        self.tail = Tail(
+            max(1.0, LOOKS_PER_SCALE * n), event=config.event_steps, cap=config.event_cap
+        )
         self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
 
     def _surprise(self, n: float, x: float, share: float) -> tuple[float, int]:

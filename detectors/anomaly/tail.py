@@ -37,6 +37,8 @@ class Tail:
         Steps in a row above the 1 % quantile are one event, and all of them together teach the
         excess as much as so many (declustering): an hour of crisis must not teach that crises are
         usual.
+    cap
+        An excess counts as at most so many mean excesses.
 
     Examples
     --------
@@ -48,25 +50,29 @@ class Tail:
     True
     """
 
-    __slots__ = ("event", "excess", "high", "low", "memory", "n", "peaks", "prior", "run")
+    __slots__ = ("cap", "event", "excess", "high", "low", "memory", "n", "peaks", "prior", "run")
 
     EXCESS_PRIOR = 10.0
     """Exceedances that the prior excess is worth."""
     PEAKS_MEMORY = 400.0
     """Exceedances of the 1 % quantile that the mean excess remembers."""
-    EXCESS_CAP = 10.0
-    """An excess counts as at most so many mean excesses."""
-    LONG_RUN = 60.0
-    """The 1 % quantile itself gives way only to runs that are shorter than this."""
+    LONG_EVENTS = 12.0
+    """The 1 % quantile itself gives way only to runs shorter than so many times `event`."""
     LEAST = 0.1
     """The 10 % quantile stays above this, and the 1 % quantile so far above it."""
 
     def __init__(
-        self, looks: float, memory: float = 20_000.0, prior: float = 2_000.0, event: float = 5.0
+        self,
+        looks: float,
+        memory: float = 20_000.0,
+        prior: float = 2_000.0,
+        event: float = 5.0,
+        cap: float = 10.0,
     ) -> None:
         self.memory = memory
         self.prior = prior
         self.event = event
+        self.cap = cap
         self.low = math.sqrt(math.log(10.0 * looks))
         self.high = math.sqrt(math.log(100.0 * looks))
         self.excess = (self.high - self.low) / LN10
@@ -100,11 +106,13 @@ class Tail:
         low_step = (high - low) / LN10 * rate
         self.low = low + low_step * (9.0 if h > low else -1.0)
         if h > high:
-            self.high = high + self.excess * rate * 99.0 * _share(self.run, self.LONG_RUN)
+            self.high = high + self.excess * rate * 99.0 * _share(
+                self.run, self.LONG_EVENTS * self.event
+            )
             weight = _share(self.run, self.event)
             self.run += 1.0
             self.peaks = min(self.peaks + weight, self.PEAKS_MEMORY)
-            over = min(h - high, self.EXCESS_CAP * self.excess)
+            over = min(h - high, self.cap * self.excess)
             self.excess += (over - self.excess) * weight / (self.peaks + self.EXCESS_PRIOR)
         else:
             self.high = high - self.excess * rate

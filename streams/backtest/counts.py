@@ -23,7 +23,8 @@ BASE_STEPS = 100.0
 WARM_UP_S = 86_400
 WARM_UP_STEPS = 50
 FLOOR_PER_STEP = 0.05
-EVENT_STEPS = 15.0
+EVENT_STEPS = 30.0
+EVENT_CAP = 20.0
 """Bare counts hold no mood to tell a crisis from a lively day: a lively day teaches the tail."""
 SHORT_WINDOW_S = 300
 
@@ -66,6 +67,7 @@ def config_for(step_s: int) -> BankConfig:
         carry_s=0,
         floor_per_minute=FLOOR_PER_STEP * 60.0 / step_s,
         event_steps=EVENT_STEPS,
+        event_cap=EVENT_CAP,
         warm_up_s=max(WARM_UP_S, WARM_UP_STEPS * step_s),
     )
 
