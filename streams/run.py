@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
+from streams.exporter import exporter
 from streams.log.port import Log
 from streams.service import CannotStart, Service
 from streams.settings import RootSettings
@@ -57,7 +58,7 @@ async def run(
             loop.add_signal_handler(number, stop.set)
     try:
         await store.ensure(all_topics(settings.worker.id))
-        async with asyncio.TaskGroup() as group:
+        async with exporter(settings), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(serve(settings, store), name=name)
                 for name, serve in wanted.items()

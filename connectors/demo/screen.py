@@ -98,7 +98,8 @@ def console(*, headless: bool) -> Console:
 
 
 def _shares(shares: Mapping[str, float]) -> str:
-    top = sorted(shares.items(), key=lambda item: -item[1])[:MOST_DRIVERS]
+    named = {name: share for name, share in shares.items() if name != "other"}
+    top = sorted(named.items(), key=lambda item: -item[1])[:MOST_DRIVERS]
     return ", ".join(f"{name} {share:.0%}" for name, share in top)
 
 

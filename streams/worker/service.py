@@ -6,6 +6,7 @@ import logging
 from streams.log.port import Log
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.pipeline import Pipeline
+from streams.registry import REGISTRY
 from streams.settings import RootSettings
 from streams.topics import all_topics, state_topic
 
@@ -32,7 +33,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     from streams.worker import metrics
     from streams.worker.app import run
     from streams.worker.core import Core
-    from streams.worker.view import StateView, exporter
+    from streams.worker.view import StateView
 
     await log_.ensure(all_topics(settings.worker.id))
     reader = await asyncio.to_thread(Language)
@@ -42,5 +43,9 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     )
     metrics.UP.set(1)
     metrics.MODEL.labels(version=reader.version).set(1)
-    async with exporter(settings, StateView(core, settings)):
+    view = StateView(core, settings)
+    REGISTRY.register(view)
+    try:
         await run(settings, core)
+    finally:
+        REGISTRY.unregister(view)

@@ -5,21 +5,14 @@ only. Rendering happens in the scraping thread, on values copied in the event lo
 scrape at most.
 """
 
-import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
-from prometheus_client import start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streams.pipeline.state import BrandState, PartitionState
-from streams.registry import REGISTRY
-from streams.service import CannotStart
 from streams.settings import RootSettings
 from streams.worker.core import Core
-
-log = logging.getLogger(__name__)
 
 
 class StateView(Collector):
@@ -160,26 +153,3 @@ class Families:
         for reason, count in sorted(self._dead.items()):
             self.dead.add_metric(("decode", reason), count)
         return [family for family in vars(self).values() if isinstance(family, Metric)]
-
-
-@asynccontextmanager
-async def exporter(settings: RootSettings, view: StateView) -> AsyncIterator[None]:
-    """Serve `/metrics` in a thread while the block runs."""
-    host, port = settings.metrics.host, settings.metrics.port
-    try:
-        server, thread = start_http_server(port, addr=host, registry=REGISTRY)
-    except OSError as e:
-        msg = (
-            f"metrics cannot listen on {host}:{port}: {e.strerror}; "
-            "stop what uses it or set [metrics] port"
-        )
-        raise CannotStart(msg) from e
-    REGISTRY.register(view)
-    log.info("Metrics at http://%s:%d/metrics", host, server.server_port)
-    try:
-        yield
-    finally:
-        REGISTRY.unregister(view)
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=1)
