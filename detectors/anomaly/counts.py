@@ -193,37 +193,46 @@ class CountDetector(Detector):
 
     def take(self, x: Features, *, start_s: int) -> float:
         """Score and learn in one go, for replays of one signal; 0.0 while warming up."""
+        self._pass_gap(start_s)
         engine = self.engine
-        warming = self.warming
-        s, _ = engine.surprise(self.value(x), engine.expect(start_s))
-        score = 0.0 if warming else self.tail.score(s)
-        self.learn(x, start_s=start_s)
+        value = self.value(x)
+        s = engine.surprise(value, engine.expect(start_s))[0]
+        score = 0.0 if self.warming else self.tail.score(s)
+        self._learn(value, s, start_s)
         return score
 
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
+        self._pass_gap(start_s)
         engine = self.engine
-        gap = (start_s - self.clock) // engine.step_s if self.clock else 0
-        if gap > 0:
-            engine.hold(gap, start_s)
-        self.clock = start_s + engine.step_s
         if held:
+            self.clock = start_s + engine.step_s
             engine.hold(1, self.clock)
             return
         value = self.value(x)
+        self._learn(value, engine.surprise(value, engine.expect(start_s))[0], start_s)
+
+    def _pass_gap(self, start_s: int) -> None:
+        gap = (start_s - self.clock) // self.engine.step_s if self.clock else 0
+        if gap > 0:
+            self.engine.hold(gap, start_s)
+
+    def _learn(self, value: float, s: float, start_s: int) -> None:
+        engine = self.engine
+        self.clock = start_s + engine.step_s
         if engine.settled:
-            s, _ = engine.surprise(value, engine.expect(start_s))
             self.tail.learn(s)
         block = engine.mean_block
         engine.step(value, start_s)
         self.seen_s += engine.step_s
         if engine.mean_block != block:
-            self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+            self._refresh_upper()
+
+    def _refresh_upper(self) -> None:
+        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
 
     def quiet(self, steps: int, *, start_s: int) -> None:
         engine = self.engine
-        gap = (start_s - self.clock) // engine.step_s if self.clock else 0
-        if gap > 0:
-            engine.hold(gap, start_s)
+        self._pass_gap(start_s)
         at = start_s
         while steps > 0:
             now = min(steps, engine.steps_left(at))
@@ -246,7 +255,7 @@ class CountDetector(Detector):
             steps -= now
             self.seen_s += now * engine.step_s
             if engine.mean_block != block:
-                self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+                self._refresh_upper()
         self.clock = at
 
     def state(self) -> list[float]:
