@@ -53,3 +53,7 @@ services-stop: ## stop them by their id
 
 bench-%: setup ## side by side against references; rows in build/bench/NAME.json
 	@$(BIN)/python tests/bench/bench_$*.py $(ARGS)
+
+.PHONY: bench-sentiment
+bench-sentiment: setup ## quality and speed of the language models beside stock River; DATA=folder
+	@$(BIN)/python tests/bench/bench_sentiment.py $(if $(DATA),--data $(DATA))

@@ -75,14 +75,14 @@ def train(
     """Train the shipped sentiment weights (seeded: the same data give the same file)."""
     from detectors.language.training import train_averaged, weights
 
-    examples = _training_set(data)
+    examples = training_set(data)
     model = train_averaged(examples)
     blob = weights(model.table, len(examples))
     out.write_bytes(blob)
     typer.echo(f"{out}: {len(blob):,} bytes from {len(examples):,} examples")
 
 
-def _training_set(data: Path) -> "list[Example]":
+def training_set(data: Path) -> "list[Example]":
     """Allowed texts only; what is near a held-out text stays out, in every language."""
     from zlib import crc32
 

@@ -74,13 +74,12 @@ async def fold(
     saved = book.next_offset
     async for chunk in log.read(FEEDBACK, start={0: book.next_offset}, follow=follow):
         for record in chunk:
-            if record.value is None:
-                continue
             try:
-                label = codec.label.decode(record.value)
+                label = codec.label.decode(record.value or b"")
             except msgspec.DecodeError as e:
                 # All workers skip it alike: the fold stays the same everywhere.
                 logger.warning("feedback record %d is no label (%s): skipped", record.offset, e)
+                book.skip(record.offset)
                 continue
             book.apply(label, record.offset)
         if chunk and after is not None:

@@ -194,6 +194,10 @@ class LessonBook:
         else:
             self._label(label)
 
+    def skip(self, offset: int) -> None:
+        """Pass over a record that is no label."""
+        self.next_offset = max(self.next_offset, offset + 1)
+
     def _label(self, label: LabelLike) -> None:
         self.labels += 1
         sentiment = label.sentiment if label.sentiment in SENTIMENTS else None

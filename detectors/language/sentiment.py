@@ -21,7 +21,8 @@ class SentimentClassifier(base.Classifier):
     Parameters
     ----------
     labels
-        Labels known from the start, in the order of `predict_proba_one`; others join when seen.
+        Labels known from the start (None: none), in the order of `predict_proba_one`; others join
+        when they are seen.
     variance
         Prior variance of a weight: how far one lesson may move an unknown word (3 measured best
         on SmSA valid and prdect together, see `make bench-sentiment`).
@@ -36,11 +37,11 @@ class SentimentClassifier(base.Classifier):
     'positive'
     """
 
-    def __init__(self, labels: tuple[Any, ...] = (), variance: float = 3.0) -> None:
+    def __init__(self, labels: tuple[Any, ...] | None = None, variance: float = 3.0) -> None:
         self.labels = labels
         self.variance = variance
-        self._known: list[Any] = list(labels)
-        self._table = Table(max(1, len(labels)), variance)
+        self._known: list[Any] = list(labels or ())
+        self._table = Table(max(1, len(labels or ())), variance)
         self._scorer: Scorer | None = None
         self._warmth = 0
 

@@ -31,6 +31,8 @@ class Topic(msgspec.Struct, frozen=True):
     title: dict[str, str]
     words: dict[str, tuple[str, ...]]
     """By strength (the keys of `POINTS`)."""
+    strict: bool = False
+    """Never named as a mere best guess: what raises an alarm must reach its points."""
 
 
 class Taxonomy(msgspec.Struct, frozen=True):
@@ -71,9 +73,9 @@ def parse(data: Mapping[str, Any], *, praise: str = "praise", other: str = "othe
         if not name.replace("_", "").isalnum() or not name.islower() or name in (praise, other):
             msg = f"topic name {name!r}: use lower-case letters, digits and _, not {praise}/{other}"
             raise ValueError(msg)
-        unknown = set(table) - {"title", *POINTS}
+        unknown = set(table) - {"title", "strict", *POINTS}
         if unknown:
-            msg = f"topic {name}: unknown keys {sorted(unknown)}; known: title, {', '.join(POINTS)}"
+            msg = f"topic {name}: unknown keys {sorted(unknown)}; known: title, strict, {', '.join(POINTS)}"
             raise ValueError(msg)
         for kind in POINTS:
             for phrase in table.get(kind, ()):
@@ -81,7 +83,7 @@ def parse(data: Mapping[str, Any], *, praise: str = "praise", other: str = "othe
                     msg = f"topic {name}: phrase {phrase!r} must have one or two words"
                     raise ValueError(msg)
         words = {kind: tuple(table.get(kind, ())) for kind in POINTS}
-        topics.append(Topic(name, dict(table.get("title", {})), words))
+        topics.append(Topic(name, dict(table.get("title", {})), words, bool(table.get("strict"))))
     return Taxonomy(tuple(topics), praise, other)
 
 

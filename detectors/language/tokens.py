@@ -8,6 +8,7 @@ import re
 from functools import cache
 from importlib.resources import files
 from typing import Final
+from unicodedata import category
 
 READ_LIMIT: Final = 2_000
 """Characters read of a text: a longer one has said what it thinks by then (SmSA's longest: 560)."""
@@ -25,8 +26,6 @@ _LONG_REPEAT = re.compile(r"(.)\1{2,}")
 _SHORT_REPEAT = re.compile(r"([^aeiou\W])\1+$")
 
 EMOJI_MOST: Final = 2
-_FIRST_EMOJI: Final = 0x2190
-_SKIN: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\ufe0f\u200d\ufffd")
 
 BREAKS: Final = frozenset({".", "...", "!", "?"})
 """Tokens that end a clause, and with it the reach of a negation."""
@@ -113,7 +112,7 @@ def _marks(raw: str) -> tuple[str, ...]:
         return ("!",)
     if ".." in raw or "…" in raw:
         return ("...",)
-    feelings = [c for c in raw if ord(c) > _FIRST_EMOJI and c not in _SKIN]
+    feelings = [c for c in raw if category(c) == "So"]  # emoji; skin tones are Sk, joiners Cf
     if feelings:
         return tuple(feelings[:EMOJI_MOST])
     return (".",) if raw[0] in ".,;\n" else ()

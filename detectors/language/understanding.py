@@ -35,6 +35,11 @@ by habit and one star in anger, hence the asymmetry; three stars say nothing."""
 RATING_TRUST: Final = 0.3
 """Weight of a label that comes from stars: free, but one in ten contradicts its text (prdect)."""
 
+WORDLESS_LENGTH: Final = 1.5
+"""Below it a text has only the two features that every text has (together 1.41): no words."""
+WORDLESS_NEUTRAL: Final = 2.0
+"""Log-odds of neutral for a text without words: a picture or a link says nothing by itself."""
+
 WEIGHTS: Final = "sentiment.bin"
 HIGHLIGHTS_MOST: Final = 5
 HIGHLIGHT_LEAST: Final = 0.05
@@ -48,11 +53,15 @@ class LanguageConfig(msgspec.Struct, frozen=True):
     ----------
     taxonomy
         The closed set of topics; None for the one that ships.
+    guess_threshold
+        Least probability at which a complaint's best topic is named when none is likely
+        (topics that are `strict` are never guessed).
     topic_threshold
         Least probability at which a topic is named.
     """
 
     taxonomy: Taxonomy | None = None
+    guess_threshold: float = 0.12
     topic_threshold: float = 0.5
 
 
@@ -90,16 +99,18 @@ class Language:
         self.sentiment.adopt(table.copy())
         self.version = str(about["version"])
         """Carried by every scored mention."""
-        self._start()
+        self.rebuild()
 
-    def _start(self) -> None:
+    def rebuild(self) -> None:
+        """Call after a whole table was replaced."""
         rules = self.topics.rules
         self._names = tuple(t.name for t in self.taxonomy.topics)
         self._outputs = 3 + self.topics.table.outputs
         self._scorer = Scorer(
             (self.sentiment.table, self.topics.table), rules.points, rules.pairs, rules.fields
         )
-        self._least_odds = math.log(self.config.topic_threshold / (1 - self.config.topic_threshold))
+        self._least_odds = _logit(self.config.topic_threshold)
+        self._guess_odds = _logit(self.config.guess_threshold)
         self._stale = False
 
     def understand(
@@ -130,8 +141,10 @@ class Language:
         sums, length = self._scorer.sums_of(raws)
         scale = ONE * length
         scores = [sums[0] / scale, sums[1] / scale, sums[2] / scale]
-        if rating is not None:
-            shift = RATING_LOG_ODDS.get(round(rating) if rating == rating else 0)
+        if length < WORDLESS_LENGTH:
+            scores = [0.0, WORDLESS_NEUTRAL, 0.0]
+        if rating is not None and 0 < rating < 6:  # false for NaN too
+            shift = RATING_LOG_ODDS.get(round(rating))
             if shift:
                 scores = [a + b for a, b in zip(scores, shift, strict=True)]
         negative, neutral, positive = softmax(scores)
@@ -149,14 +162,18 @@ class Language:
         )
 
     def _topics(self, sums: Sequence[int], scale: float, sentiment: Sentiment) -> tuple[str, ...]:
-        least = self._least_odds
-        found = [
-            name
-            for name, learned, points in zip(
-                self._names, sums[3:], sums[self._outputs :], strict=False
-            )
-            if (points or learned) and learned / scale + prior_log_odds(points / ONE) >= least
+        odds = [
+            learned / scale + prior_log_odds(points / ONE)
+            for learned, points in zip(sums[3 : self._outputs], sums[self._outputs :], strict=False)
         ]
+        best = max(odds, default=-math.inf)
+        if best >= self._least_odds:
+            found = [n for n, o in zip(self._names, odds, strict=False) if o >= self._least_odds]
+        elif sentiment == "negative" and best >= self._guess_odds:
+            topic = self.taxonomy.topics[odds.index(best)]
+            found = [] if topic.strict else [topic.name]
+        else:
+            found = []
         if sentiment == "positive" and self.taxonomy.praise:
             found.append(self.taxonomy.praise)
         if not found and self.taxonomy.other:
@@ -260,3 +277,7 @@ def sentiment_of(rating: float) -> Sentiment | None:
     if 1 <= rating <= 2:
         return "negative"
     return "positive" if 4 <= rating <= 5 else None
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))

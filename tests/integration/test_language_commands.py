@@ -1,0 +1,191 @@
+"""The language commands on a real embedded log, and two workers that read one feedback log."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from services import Kafka
+from typer.testing import CliRunner
+
+from detectors.language.lessons import LessonBook
+from streams import codec
+from streams.cli import build
+from streams.config import load, parse
+from streams.lessons import fold, make_label, open_book, save_book, send, snapshot_path
+from streams.log.open import open_log
+from streams.log.port import Entry, Log
+from streams.records import Mention, Scored, ScoredBatch
+from streams.topics import FEEDBACK, SCORED, TOPICS
+
+NOW = datetime(2026, 11, 3, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _run(*arguments: str, text: str = "", code: int = 0) -> str:
+    result = CliRunner().invoke(build(), arguments, input=text, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_classify_answers_each_line_and_names_the_wrong_ones(here: Path) -> None:
+    lines = '{"id":7,"text":"paket belum sampai, kecewa"}\n\nnonsense\n{"id":"b","text":"mantap"}\n'
+    result = CliRunner().invoke(build(), ["classify"], input=lines)
+    assert result.exit_code == 1
+    answers = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [a["id"] for a in answers] == [7, "b"]
+    assert answers[0]["sentiment"] == "negative"
+    assert answers[0]["topics"] == ["delivery"]
+    assert "kecewa" in answers[0]["highlights"]
+    assert sum(answers[0]["probabilities"]) == pytest.approx(1.0, abs=1e-3)
+    assert "line 3" in result.stderr
+
+
+def test_correction_travels_from_command_to_promotion_and_back(here: Path) -> None:
+    for number in range(12):
+        _run(
+            *("feedback", "add", "--who", f"ani{number % 2}", "--mention", f"m:{number}"),
+            *("--text", f"wadidaw pesanan {number}", "--sentiment", "negative"),
+        )
+    assert "12 corrections in all" in _run("feedback", "list")
+    status = _run("model", "status")
+    assert "corrections: 12" in status
+    assert "a promotion would pass" in status
+    assert "in use: 2026" in _run("model", "promote", "--who", "ani")
+    book = open_book(None)
+    asyncio.run(_fold(book))
+    assert book.active.understand("wadidaw").sentiment == "negative"
+    assert "+" in book.active.version
+    _run("model", "rollback")
+    assert f"in use: {book.base} " in _run("model", "status")
+    _run("model", "rollback", "no-such-version", code=1)
+
+
+async def _fold(book: LessonBook) -> None:
+    log = open_log(load())
+    await fold(log, book)
+    await log.close()
+
+
+def test_export_is_what_import_reads(here: Path) -> None:
+    table = here / "labels.csv"
+    table.write_text("text,sentiment,topics,who\nrusak,negative,item,budi\nbagus,positive,,cici\n")
+    assert "2 corrections" in _run("feedback", "import", str(table))
+    out = here / "labels.jsonl"
+    _run("feedback", "export", str(out))
+    assert "2 corrections" in _run("feedback", "import", str(out))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(r["text"], r["sentiment"], r["who"]) for r in rows] == [
+        ("rusak", "negative", "budi"),
+        ("bagus", "positive", "cici"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ('{"text":"a","sentiment":"angry"}', "unknown sentiment"),
+        ('{"text":"a","topics":["weather"]}', "unknown topics"),
+        ('{"text":"a"}', "give a sentiment"),
+        ('{"text":" ","sentiment":"negative"}', "empty"),
+        ('{"sentiment":"negative"}', "text"),
+    ],
+)
+def test_wrong_record_refuses_the_whole_file(here: Path, body: str, problem: str) -> None:
+    file = here / "x.jsonl"
+    file.write_text('{"text":"ok","sentiment":"positive"}\n' + body + "\n")
+    assert problem in _run("feedback", "import", str(file), code=2)
+    assert "0 corrections" in _run("feedback", "list")
+
+
+def test_suggestions_leave_out_what_is_labelled(here: Path) -> None:
+    texts = ["hmm lumayan sih tapi ya gitu", "mantap puas banget", "entahlah kurang tahu juga"]
+    asyncio.run(_score(texts))
+    _run("feedback", "add", "--mention", "s:0", "--text", texts[0], "--sentiment", "neutral")
+    rows = [json.loads(line) for line in _run("feedback", "suggest", "-n", "5").splitlines()]
+    assert {r["mention"] for r in rows} == {"s:1", "s:2"}
+    assert rows[0]["mention"] == "s:2"
+
+
+async def _score(texts: list[str]) -> None:
+    log = open_log(load())
+    await log.ensure(TOPICS)
+    scored = tuple(
+        Scored(
+            mention=Mention(id=f"s:{i}", source="s", published_at=NOW, collected_at=NOW, text=t),
+            sentiment="neutral",
+            probabilities=(0.3, 0.4, 0.3),
+        )
+        for i, t in enumerate(texts)
+    )
+    await log.append([Entry(SCORED, b"b", codec.encode(ScoredBatch("x", "b", scored)))])
+    await log.close()
+
+
+async def _two_workers(log: Log, folder: Path) -> None:
+    """One reads as it comes and restarts in between, the other reads all at the end."""
+    words = ("wadidaw", "mleyot", "kiyowo")
+    records = [
+        make_label(
+            who=f"p{i % 3}",
+            at=NOW + timedelta(seconds=i),
+            mention=f"m:{i}",
+            text=f"{words[i % 3]} nomor {i}",
+            sentiment=("negative", "positive", "neutral")[i % 3],
+            topics=("delivery",) if i % 4 == 0 else None,
+            kind="promote" if i in (20, 45) else "rollback" if i == 33 else "label",
+        )
+        for i in range(60)
+    ]
+    path = folder / "lessons.snapshot"
+    first = open_book(path)
+    for at in range(0, 60, 12):
+        await send(log, records[at : at + 12])
+        await fold(log, first, path=path)
+        first = open_book(path)
+    await log.append([Entry(FEEDBACK, b"?", b"not a label", 0)])
+    second = LessonBook()
+    await fold(log, first)
+    await fold(log, second)
+    assert first.next_offset == second.next_offset == 61
+    assert first.digest() == second.digest()
+    assert second.active.version != second.base
+
+
+def test_two_workers_hold_the_same_bits(tmp_path: Path) -> None:
+    settings = parse(f'data_dir = "{tmp_path}"')
+
+    async def run() -> None:
+        log = open_log(settings)
+        await _two_workers(log, tmp_path)
+        await log.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.kafka
+def test_two_workers_hold_the_same_bits_on_kafka(kafka: Kafka, tmp_path: Path) -> None:
+    settings = parse(
+        f'[log]\nkind = "kafka"\nbootstrap = ["{kafka.address}"]\nprefix = "language-lessons."'
+    )
+
+    async def run() -> None:
+        log = open_log(settings)
+        await _two_workers(log, tmp_path)
+        await log.close()
+
+    asyncio.run(run())
+
+
+def test_damaged_snapshot_is_read_from_the_log_again(tmp_path: Path) -> None:
+    path = snapshot_path(parse(f'data_dir = "{tmp_path}"'))
+    save_book(LessonBook(), path)
+    assert open_book(path).next_offset == 0
+    path.write_bytes(path.read_bytes()[:40])
+    assert open_book(path).digest() == LessonBook().digest()
