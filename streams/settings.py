@@ -7,21 +7,26 @@ a key that ends in `_env` names the variable.
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
-S = TypeVar("S", bound="Section")
+from streams.dials import DetectionSettings, SeveritySettings
+from streams.section import Name, Section
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-"""Names of brands, sources and channels: label-safe, and the key of records."""
+__all__ = [
+    "BrandSettings",
+    "LogSettings",
+    "MetricsSettings",
+    "Name",
+    "RootSettings",
+    "Section",
+    "WorkerSettings",
+    "root_model",
+]
 
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are mistakes, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+S = TypeVar("S", bound=Section)
 
 
 class LogSettings(Section):
@@ -89,6 +94,8 @@ class RootSettings(Section):
     brands: dict[Name, BrandSettings] = {}
     metrics: MetricsSettings = MetricsSettings()
     worker: WorkerSettings = WorkerSettings()
+    detection: DetectionSettings = DetectionSettings()
+    severity: SeveritySettings = SeveritySettings()
 
     @field_validator("time_zone")
     @classmethod
@@ -99,6 +106,14 @@ class RootSettings(Section):
             msg = f"unknown time zone {value!r}; use an IANA name such as Asia/Jakarta"
             raise ValueError(msg) from e
         return value
+
+    @model_validator(mode="after")
+    def _brands_exist(self) -> "RootSettings":
+        for brand in self.severity.brands:
+            if brand not in self.brands:
+                msg = f"[severity.brands.{brand}]: there is no [brands.{brand}]"
+                raise ValueError(msg)
+        return self
 
     def section(self, kind: type[S]) -> S:
         """The value of another package's section, by its class.

@@ -134,7 +134,7 @@ def _decide(
         detection,
         brand_title=config.title(brand.brand),
         now=at,
-        config=config.severity,
+        config=config.severity_of(brand.brand),
         time_zone=config.time_zone,
     )
     brand.changed.add("incident")

@@ -24,9 +24,15 @@ class PipelineConfig:
     dedupe_horizon_s: int = 172_800
     bank: BankConfig = field(default_factory=BankConfig)
     severity: SeverityConfig = field(default_factory=SeverityConfig)
+    severity_by_brand: dict[str, SeverityConfig] = field(default_factory=dict)
+    """Where a brand's dials differ."""
     announced: Callable[[str, int], bool] = nothing_announced
     """Whether an event was announced for a brand in the minute that starts at a time."""
 
     def title(self, brand: str) -> str:
         """Name of a brand as people write it."""
         return self.titles.get(brand, brand)
+
+    def severity_of(self, brand: str) -> SeverityConfig:
+        """Dials of a brand's levels."""
+        return self.severity_by_brand.get(brand, self.severity)

@@ -99,7 +99,7 @@ class Pipeline:
                 action,
                 brand_title=self.config.title(brand.brand),
                 now=now,
-                config=self.config.severity,
+                config=self.config.severity_of(brand.brand),
                 time_zone=self.config.time_zone,
             )
             brand.changed.add("incident")

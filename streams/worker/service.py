@@ -24,6 +24,9 @@ def pipeline_config(settings: RootSettings) -> PipelineConfig:
         lateness_s=settings.worker.allowed_lateness_s,
         blind_after_s=settings.worker.blind_after_s,
         dedupe_horizon_s=settings.worker.dedupe_horizon_s,
+        bank=settings.detection.bank(),
+        severity=settings.severity.config(),
+        severity_by_brand=settings.severity.by_brand(),
     )
 
 
