@@ -23,7 +23,7 @@ demo: setup ## from a mention to an alert on this machine alone; ARGS="--headles
 
 .PHONY: test
 test: setup ## every test that this machine can run
-	@$(BIN)/python -m pytest --doctest-modules $(PACKAGES) tests
+	@$(BIN)/python -m pytest --doctest-modules --ignore=tests/bench $(PACKAGES) tests
 
 .PHONY: test-grafana
 test-grafana: setup ## rules, routes and dashboards on the real Grafana and Prometheus alone
