@@ -1,0 +1,422 @@
+"""`youtube`: comments of channels and videos, and videos by search, within a daily quota budget.
+
+Documentation read: https://developers.google.com/youtube/v3/docs/commentThreads/list,
+.../comments/list, .../search/list, .../errors, and .../determine_quota_cost.
+
+Each round reads every target's threads, newest first, until they are older than what is known.
+A page's token is kept in the cursor, so that a round goes on where it stopped.
+"""
+
+import logging
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+import httpx
+import msgspec
+from pydantic import Field, model_validator
+
+from connectors import metrics
+from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
+from connectors.http import Answer, ask, client
+from connectors.sources.youtube.comments import read_comment, read_thread, read_video, stamp_ms
+from connectors.sources.youtube.quota import Spent, granted, until_midnight_s
+from streams.settings import Name
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = 20_000
+THREADS_REMEMBERED = 500
+"""Threads whose number of replies is kept in the cursor."""
+
+DAILY = frozenset({"quotaExceeded", "dailyLimitExceeded"})
+BRIEF = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "processingFailure"})
+GONE = frozenset({"commentsDisabled", "videoNotFound", "channelNotFound", "parentCommentNotFound"})
+STALE = frozenset({"invalidPageToken"})
+
+
+class YoutubeSettings(SourceSettings):
+    """`type = "youtube"`."""
+
+    type: Literal["youtube"] = "youtube"
+    key_env: str = Field(default="YOUTUBE_API_KEY")
+    """Environment variable with an API key of a project that has YouTube Data API v3 enabled."""
+    channels: tuple[Annotated[str, Field(pattern=r"^UC[A-Za-z0-9_-]{22}$")], ...] = ()
+    """Ids of channels: comments about them and on all their videos."""
+    videos: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{11}$")], ...] = ()
+    search: tuple[str, ...] = ()
+    """Words: videos that match are mentions, and the newest ones' comments are read."""
+    brand: Name | None = None
+    """All comments of `channels` and `videos` are about this brand; no matching then."""
+    daily_units: int = Field(default=10_000, ge=10)
+    """Budget of a Pacific day; lower it if other tools share the project."""
+    daily_searches: int = Field(default=100, ge=1)
+    search_every_s: float = Field(default=1800.0, ge=60)
+    follow_found: int = Field(default=5, ge=0, le=50)
+    """How many of the newest videos found have their comments read."""
+    since_minutes: float = Field(default=1440.0, ge=0)
+    """How far back the first reading goes."""
+    overlap_s: float = Field(default=3600.0, ge=0)
+    """How late a comment may appear after it was written (spam filters hold some back)."""
+    url: str = "https://www.googleapis.com/youtube/v3"
+    poll_s: float = Field(default=120.0, ge=0.05, le=86_400)
+    lateness_s: float = Field(default=120.0, ge=0, le=86_400)
+    allow_private: bool = False
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> "YoutubeSettings":
+        if not (self.channels or self.videos or self.search):
+            raise ValueError("name channels, videos or search")
+        return self
+
+
+class Spot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where one target stands."""
+
+    since_ms: int = 0
+    """Stamp of the newest item given out before this round."""
+    high_ms: int = 0
+    """The same, with this round's."""
+    token: str = ""
+
+
+class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A thread with more replies than came with it."""
+
+    thread: str
+    count: int
+    target: str
+    low_ms: int
+    """What is older was given out before."""
+    token: str = ""
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The cursor."""
+
+    spots: dict[str, Spot] = {}
+    turn: str = ""
+    pending: tuple[Pending, ...] = ()
+    counts: dict[str, int] = {}
+    """Replies that a thread had when they were last read."""
+    found: tuple[str, ...] = ()
+    searched_ms: dict[str, int] = {}
+    round_ms: int = 0
+    """When the last whole round began: everything older has been seen."""
+    began_ms: int = 0
+    spent: Spent = Spent()
+
+
+_places = msgspec.json.Decoder(Place)
+_replace = msgspec.structs.replace
+
+
+class YoutubeConnector:
+    """One call to the API a fetch; a round is all targets and their threads' replies."""
+
+    Settings: ClassVar[type[SourceSettings]] = YoutubeSettings
+
+    def __init__(self, settings: YoutubeSettings, context: Context) -> None:
+        self._settings = settings
+        self._context = context
+        self._spent = Spent()
+        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._warned: set[str] = set()
+        self._http: httpx.AsyncClient | None = None
+
+    async def fetch(self, cursor: str | None) -> Page:
+        """Make one call of the round."""
+        now = self._context.now()
+        place = _place_of(cursor)
+        self._spent = self._spent.on(now).or_more(place.spent.on(now))
+        self._show()
+        if not place.turn and not place.pending:
+            if self._spent.units >= granted(self._settings.daily_units, now):
+                if self._spent.units >= self._settings.daily_units:
+                    raise self._exhausted(now)
+                return self._page((), place)  # ahead of the day: the rest has to last
+            place = _replace(place, began_ms=_ms(now))
+        if place.pending:
+            items, place = await self._replies(place, place.pending[0])
+        else:
+            items, place = await self._target(place, now)
+        return self._page(items, place)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    # ---- the calls
+
+    async def _target(
+        self, place: Place, now: datetime
+    ) -> tuple[tuple[Item | BadItem, ...], Place]:
+        targets = self._targets(place)
+        key = place.turn if place.turn in targets else targets[0]
+        kind, _, name = key.partition(":")
+        if kind == "search":
+            due_ms = place.searched_ms.get(key, 0) + int(self._settings.search_every_s * 1000)
+            if _ms(now) < due_ms or self._spent.searches >= self._settings.daily_searches:
+                return (), self._next(place, key)
+            return await self._search(place, key, name, now)
+        spot = place.spots.get(key) or Spot(since_ms=self._first_ms(now))
+        filter_by = "allThreadsRelatedToChannelId" if kind == "channel" else "videoId"
+        params: dict[str, str | int] = {
+            "part": "snippet,replies",
+            filter_by: name,
+            "order": "time",
+            "maxResults": 100,
+            "textFormat": "plainText",
+        }
+        if spot.token:
+            params["pageToken"] = spot.token
+        answer, reason = await self._ask("commentThreads", params, units=1)
+        if answer is None:
+            self._warn(key, reason)
+            fresh = _replace(spot, token="")
+            if reason in STALE:  # begin the walk again: what repeats is dropped by id
+                return (), _replace(place, spots={**place.spots, key: fresh}, turn=key)
+            return (), self._next(_replace(place, spots={**place.spots, key: fresh}), key)
+        listing = answer.json(_Listing)
+        brand = self._brand(key)
+        low_ms = spot.since_ms - int(self._settings.overlap_s * 1000)
+        items: list[Item | BadItem] = []
+        pending = list(place.pending)
+        oldest_ms = None
+        for raw in listing.items:
+            read = read_thread(bytes(raw), brand=brand)
+            # A thread that came with some of its replies is read apart, once for each that it grew.
+            items += read.items[:1] if read.missing else read.items
+            if read.made_ms:
+                oldest_ms = min(read.made_ms, oldest_ms or read.made_ms)
+            if read.missing and read.missing != place.counts.get(read.thread):
+                pending.append(Pending(read.thread, read.missing, key, low_ms))
+        high_ms = max([spot.high_ms, spot.since_ms, *(stamp_ms(i) for i in _whole(items))])
+        goes_on = bool(listing.token) and oldest_ms is not None and oldest_ms > low_ms
+        if goes_on:
+            spot = _replace(spot, high_ms=high_ms, token=listing.token)
+        else:
+            spot = Spot(since_ms=high_ms)
+        chosen = self._chosen(items, low_ms)
+        place = _replace(place, spots={**place.spots, key: spot}, pending=tuple(pending))
+        return chosen, _replace(place, turn=key) if goes_on else self._next(place, key)
+
+    async def _replies(
+        self, place: Place, first: Pending
+    ) -> tuple[tuple[Item | BadItem, ...], Place]:
+        params: dict[str, str | int] = {
+            "part": "snippet",
+            "parentId": first.thread,
+            "maxResults": 100,
+            "textFormat": "plainText",
+        }
+        if first.token:
+            params["pageToken"] = first.token
+        answer, reason = await self._ask("comments", params, units=1)
+        rest = place.pending[1:]
+        if answer is None:
+            again = (_replace(first, token=""),) if reason in STALE else ()
+            return (), self._rounded(_replace(place, pending=(*again, *rest)))
+        listing = answer.json(_Listing)
+        brand = self._brand(first.target)
+        items = [read_comment(bytes(r), brand=brand) for r in listing.items]
+        if listing.token:
+            rest = (_replace(first, token=listing.token), *rest)
+        counts = {**place.counts, first.thread: first.count}
+        while len(counts) > THREADS_REMEMBERED:
+            del counts[next(iter(counts))]
+        place = _replace(place, pending=rest, counts=counts)
+        return self._chosen(items, first.low_ms), self._rounded(place)
+
+    async def _search(
+        self, place: Place, key: str, words: str, now: datetime
+    ) -> tuple[tuple[Item | BadItem, ...], Place]:
+        spot = place.spots.get(key) or Spot(since_ms=self._first_ms(now))
+        low_ms = spot.since_ms - int(self._settings.overlap_s * 1000)
+        params: dict[str, str | int] = {
+            "part": "snippet",
+            "q": words,
+            "type": "video",
+            "order": "date",
+            "maxResults": 50,
+            "publishedAfter": _at(low_ms).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        answer, reason = await self._ask("search", params, searches=1)
+        if answer is None:
+            self._warn(key, reason)
+            return (), self._next(place, key)
+        items = [read_video(bytes(r)) for r in answer.json(_Listing).items]
+        found = [i.native_id for i in sorted(_whole(items), key=stamp_ms)]
+        kept = tuple(dict.fromkeys([*(f for f in place.found if f not in found), *found]))
+        kept = kept[len(kept) - min(len(kept), self._settings.follow_found) :]
+        since_ms = max([spot.since_ms, *(stamp_ms(i) for i in _whole(items))])
+        place = _replace(
+            place,
+            spots={**place.spots, key: Spot(since_ms=since_ms)},
+            searched_ms={**place.searched_ms, key: _ms(now)},
+            found=kept,
+        )
+        return self._chosen(items, low_ms), self._next(place, key)
+
+    async def _ask(
+        self, path: str, params: dict[str, str | int], *, units: int = 0, searches: int = 0
+    ) -> tuple[Answer | None, str]:
+        """Call within the budget; return the answer, or None and why this target has none."""
+        now = self._context.now()
+        if self._spent.units + units > self._settings.daily_units:
+            raise self._exhausted(now)
+        if self._http is None:
+            # As a header, so that no address in any log holds the key.
+            key = {"X-Goog-Api-Key": self._context.secret(self._settings.key_env)}
+            private = self._settings.allow_private
+            self._http = client(self._context, allow_private=private, headers=key)
+        self._spent = self._spent.plus(units=units, searches=searches)
+        self._show()
+        answer = await ask(
+            self._http,
+            f"{self._settings.url}/{path}",
+            params=params,
+            accept=(400, 403, 404),
+            now=self._context.now,
+        )
+        if answer.status < 400:
+            return answer, ""
+        reason = _reason(answer)
+        if reason in DAILY:
+            if searches:
+                self._spent = self._spent.plus(searches=self._settings.daily_searches)
+                return None, reason
+            self._spent = self._spent.plus(units=self._settings.daily_units)
+            raise self._exhausted(now)
+        if reason in BRIEF:
+            raise Retryable(f"YouTube asks us to slow down ({reason})")
+        if reason in GONE or reason in STALE:
+            return None, reason
+        raise Fatal(
+            f"YouTube refuses the request ({answer.status}, {reason[:60] or 'no reason'}): check "
+            f"the key in {self._settings.key_env} and that YouTube Data API v3 is enabled for it"
+        )
+
+    # ---- the round
+
+    def _named(self) -> list[str]:
+        channels = [f"channel:{c}" for c in self._settings.channels]
+        return [*channels, *(f"video:{v}" for v in self._settings.videos)]
+
+    def _brand(self, key: str) -> str:
+        """Return the configured brand for targets that were named; what was found is matched."""
+        return self._settings.brand or "" if key in self._named() else ""
+
+    def _targets(self, place: Place) -> list[str]:
+        searches = [f"search:{w}" for w in self._settings.search]
+        found = [f"video:{v}" for v in place.found]
+        return list(dict.fromkeys([*self._named(), *searches, *found]))
+
+    def _next(self, place: Place, key: str) -> Place:
+        targets = self._targets(place)
+        n = targets.index(key) + 1
+        turn = targets[n] if n < len(targets) else ""
+        return self._rounded(_replace(place, turn=turn))
+
+    def _rounded(self, place: Place) -> Place:
+        if place.turn or place.pending:
+            return place
+        kept = {k: s for k, s in place.spots.items() if k in self._targets(place)}
+        return _replace(place, round_ms=place.began_ms, spots=kept)
+
+    def _page(self, items: tuple[Item | BadItem, ...], place: Place) -> Page:
+        place = _replace(place, spent=self._spent)
+        watermark = None
+        if place.round_ms:
+            watermark = _at(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
+        more = bool(place.turn or place.pending)
+        return Page(items, msgspec.json.encode(place).decode(), more=more, watermark=watermark)
+
+    def _chosen(self, items: list[Item | BadItem], low_ms: int) -> tuple[Item | BadItem, ...]:
+        """Leave out what is older than the round looks back, and what was given out before."""
+        chosen: list[Item | BadItem] = []
+        for item in items:
+            if isinstance(item, Item):
+                key = (item.native_id, item.revision)
+                if stamp_ms(item) <= low_ms or key in self._known:
+                    continue
+                self._known[key] = None
+                if len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+            chosen.append(item)
+        chosen.reverse()  # the API lists the newest first
+        return tuple(chosen)
+
+    def _first_ms(self, now: datetime) -> int:
+        return _ms(now - timedelta(minutes=self._settings.since_minutes))
+
+    def _exhausted(self, now: datetime) -> Retryable:
+        return Retryable(
+            f"the day's quota is spent ({self._settings.daily_units} units); it is new at midnight "
+            "Pacific time: read fewer targets, raise poll_s, or ask Google for more",
+            after_s=until_midnight_s(now),
+        )
+
+    def _show(self) -> None:
+        left = max(self._settings.daily_units - self._spent.units, 0)
+        metrics.QUOTA_LEFT.labels(self._context.name).set(left)
+
+    def _warn(self, key: str, reason: str) -> None:
+        if reason in STALE or key in self._warned:
+            return
+        self._warned.add(key)
+        logger.warning(
+            "source %s: nothing can be read of %s (%s); the others go on",
+            self._context.name,
+            key,
+            reason,
+        )
+
+
+class _Listing(msgspec.Struct, frozen=True, rename={"token": "nextPageToken"}):
+    items: tuple[msgspec.Raw, ...]
+    token: str = ""
+
+
+class _Cause(msgspec.Struct, frozen=True):
+    reason: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    errors: tuple[_Cause, ...] = ()
+    details: tuple[_Cause, ...] = ()
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: _Refusal = _Refusal()
+
+
+def _reason(answer: Answer) -> str:
+    """Return the reason of a refusal; what a body says beside it is not told further."""
+    try:
+        error = answer.json(_Refused).error
+    except Retryable:
+        return ""
+    named = [c.reason for c in (*error.errors, *error.details) if c.reason]
+    return next((r for r in named if r.isascii() and r.replace("_", "").isalnum()), "")
+
+
+def _whole(items: list[Item | BadItem]) -> list[Item]:
+    return [i for i in items if isinstance(i, Item)]
+
+
+def _place_of(cursor: str | None) -> Place:
+    try:
+        return _places.decode(cursor) if cursor else Place()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Place()
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def _at(ms: int) -> datetime:
+    return datetime.fromtimestamp(max(ms, 0) / 1000, UTC)
