@@ -29,6 +29,8 @@ SLACK = 1.5
 LASTING_BOUND = 3.0
 """Most that lasting adds: a surge that is that well proven needs no more."""
 RECENT_MINUTES = 10.0
+_KEEP = math.exp(-1.0 / RECENT_MINUTES)
+_LOG_2 = math.log10(2.0)
 ANCHOR_S = 10_800
 ANCHOR_RATIO = 2.0
 """For three hours no more is expected than twice what was when it began. The detectors learn within
@@ -145,7 +147,7 @@ def grow(
     since_s = surge.since_s if surge and smooth >= GONE else start_s
     lasting = _lasting(surge, smooth, score, start_s - since_s, reading.window_s)
     per_minute = 60 / amount.window_s
-    keep = math.exp(-1.0 / RECENT_MINUTES)
+    keep = _KEEP
     recent_observed = (keep * surge.recent_observed if surge else 0.0) + (
         amount.observed * per_minute
     )
@@ -208,7 +210,7 @@ def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, windo
     if surge is None or smooth < GONE:
         return 0.0
     # Half of the e-value: neighbouring windows of restless conversations go together.
-    gain = 0.5 * (0.5 * score - math.log10(2.0))
+    gain = 0.5 * (0.5 * score - _LOG_2)
     if gain > 0.0 and age_s < window_s:
         # The first window has spoken by its score; a lower score takes back at once.
         return surge.lasting

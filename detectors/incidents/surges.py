@@ -1,6 +1,7 @@
 """All surges of a brand, one minute on: brand level, topics and channels."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
@@ -29,16 +30,27 @@ def advance(
     after: list[Surge] = []
     hot = False
     for prefix, readings in _series(detection):
+        sums: _Sums | None = None
         for reading in readings:
             key = prefix + reading.signal
             surge = before.pop(key, None)
-            if reading.score is None:
+            score = reading.score
+            if score is None:
                 continue
-            if reading.score >= HOT_SCORE and reading.signal != "slow_burn":
+            if score >= HOT_SCORE and reading.signal != "slow_burn":
                 hot = True
-            if surge is None and reading.score <= 0.0:
+            if surge is None and score <= 0.0:
                 continue
-            grown = _grown(surge, key, reading, readings, detection, config)
+            sums = sums or _sums(readings, detection)
+            grown = grow(
+                surge,
+                key,
+                reading,
+                _amount(reading, sums),
+                start_s=detection.start_s,
+                score_cap=config.score_cap,
+                at_once=reading.signal == "velocity",
+            )
             if grown is not None:
                 after.append(grown)
     for surge in before.values():
@@ -57,36 +69,38 @@ def rest_all(surges: tuple[Surge, ...], start_s: int) -> tuple[Surge, ...]:
 
 def _series(detection: Detection) -> Iterator[tuple[str, tuple[Reading, ...]]]:
     yield "", detection.readings
+    if not detection.topic_readings and not detection.channel_readings:
+        return
     for topic, readings in sorted(detection.topic_readings.items()):
         yield f"topic/{topic}/", readings
     for channel, readings in sorted(detection.channel_readings.items()):
         yield f"channel/{channel}/", readings
 
 
-def _grown(
-    surge: Surge | None,
-    key: str,
-    reading: Reading,
-    readings: tuple[Reading, ...],
-    detection: Detection,
-    config: SeverityConfig,
-) -> Surge | None:
-    by_signal = {r.signal: r for r in readings}
-    volume, negative = by_signal.get("volume"), by_signal.get("negative")
-    mentions = volume.observed if volume else float(detection.mentions)
-    complaints = negative.observed if negative else detection.negative
-    return grow(
-        surge,
-        key,
-        reading,
-        _amount(reading, mentions, complaints, _usual_share(volume, negative)),
-        start_s=detection.start_s,
-        score_cap=config.score_cap,
-        at_once=reading.signal == "velocity",
+class _Sums(NamedTuple):
+    """Of the minute, in the series that a reading belongs to."""
+
+    mentions: float
+    negative: float
+    usual_share: float
+
+
+def _sums(readings: tuple[Reading, ...], detection: Detection) -> _Sums:
+    volume = negative = None
+    for reading in readings:
+        if reading.signal == "volume":
+            volume = reading
+        elif reading.signal == "negative":
+            negative = reading
+    return _Sums(
+        volume.observed if volume else float(detection.mentions),
+        negative.observed if negative else detection.negative,
+        _usual_share(volume, negative),
     )
 
 
-def _amount(reading: Reading, mentions: float, negative: float, share: float) -> Amount:
+def _amount(reading: Reading, sums: _Sums) -> Amount:
+    mentions, negative, share = sums
     observed, expected = reading.observed, reading.expected or 0.0
     slack: float | None = SLACK * expected
     steady = True

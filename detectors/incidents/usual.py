@@ -19,6 +19,12 @@ TOLD_MINUTES = 1080.0
 """As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
 ACUTE_SCORE = 3.0
 
+# What a minute leaves of each.
+_KEEP_USUAL = math.exp(-1.0 / MEMORY_MINUTES)
+_KEEP_RECENT = math.exp(-1.0 / RECENT_MINUTES)
+_KEEP_SECURITY = math.exp(-1.0 / SECURITY_MINUTES)
+_KEEP_TOLD = math.exp(-1.0 / TOLD_MINUTES)
+
 
 class Usual(msgspec.Struct, frozen=True, array_like=True):
     """Means per minute over about a day, and leaky sums over about 10 (security: 60) minutes."""
@@ -56,20 +62,22 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
 
     def after(self, detection: Detection, *, learn: bool) -> "Usual":
         """The same after a minute; `learn` is False while an incident is open."""
-        rested = self.after_quiet(1)
-        if not learn:
-            # Its own crisis must not become what is usual.
-            rested = msgspec.structs.replace(rested, negative=self.negative, security=self.security)
-        weight = 1.0 / min(float(rested.minutes), MEMORY_MINUTES) if learn else 0.0
-        return msgspec.structs.replace(
-            rested,
-            negative=rested.negative + weight * detection.negative,
-            security=rested.security + weight * detection.security,
-            recent_mentions=rested.recent_mentions + detection.mentions,
-            recent_negative=rested.recent_negative + detection.negative,
-            recent_security=rested.recent_security + detection.security,
-            recent_top_reach=max(rested.recent_top_reach, detection.top_reach),
-            told=rested.told + _acute(detection),
+        minutes = self.minutes + 1
+        grown = min(float(minutes), MEMORY_MINUTES)
+        negative, security = self.negative, self.security
+        if learn:  # its own crisis must not become what is usual
+            keep = min(self.minutes / grown, _KEEP_USUAL)
+            negative = negative * keep + detection.negative / grown
+            security = security * keep + detection.security / grown
+        return Usual(
+            minutes,
+            negative,
+            security,
+            self.recent_mentions * _KEEP_RECENT + detection.mentions,
+            self.recent_negative * _KEEP_RECENT + detection.negative,
+            self.recent_security * _KEEP_SECURITY + detection.security,
+            max(self.recent_top_reach * _KEEP_SECURITY, detection.top_reach),
+            self.told * _KEEP_TOLD + _acute(detection),
         )
 
     def recent(self, *, warming: bool) -> Recent:
