@@ -231,7 +231,8 @@ def inject(weeks: Weeks, kind: Kind, size: float, onset: int, seed: int) -> Case
         shape[:] = 0.2
     elif kind.name == "negativity":
         known = mentions > 0
-        turned = rng.binomial(mentions.astype(int), size / (1 - USUAL_NEGATIVE))
+        usual = min(float(weeks.negative.sum() / max(weeks.mentions.sum(), 1.0)), 0.7)
+        turned = rng.binomial(mentions.astype(int), min(size / (1 - usual), 1.0))
         turned = np.minimum(turned, np.maximum(mentions - negative, 0))
         negative[known] += 0.68 * turned[known]
     elif kind.name == "outage":

@@ -88,23 +88,27 @@ def features(w: Weeks) -> list[Features]:
 
 
 PageRule = Callable[[dict[str, float]], float]
-"""From the signals' scores to the one that a threshold is put to."""
+"""From the signals' scores (and "mood", the share observed) to the one a threshold is put to."""
+MAJORITY = 0.5
 
 
 def sour(scores: dict[str, float]) -> float:
     """Return the evidence of a crisis: a souring mood, one viral complaint, or a sour surge.
 
-    A surge of whatever kind counts up to twice the evidence that the mood is worse: a crisis is
-    negative, attention alone is not (the incidents' severity asks the same).
+    A surge counts in full where most of what is said is negative, else up to twice the evidence
+    that the mood is worse: a crisis is negative, attention alone is not (the incidents' severity
+    asks the same).
     """
-    mood = scores["negative_share"]
+    worse = scores["negative_share"]
     surge = max(scores[s] for s in ("volume", "negative", "authors", "slow_burn"))
-    return max(mood, scores["velocity"], min(surge, 2.0 * mood))
+    if scores["mood"] < MAJORITY:
+        surge = min(surge, 2.0 * worse)
+    return max(worse, scores["velocity"], surge)
 
 
 def any_signal(scores: dict[str, float]) -> float:
     """Return the largest score, whatever it is of."""
-    return max(scores.values())
+    return max(v for k, v in scores.items() if k != "mood")
 
 
 def run_bank(
@@ -127,12 +131,19 @@ def run_bank(
                 runs.crises.append((case, np.array([rule(s) if s else 0.0 for s in branch])))
         at = START_S + 60 * i
         if i >= train:
-            now = {r.signal: r.score or 0.0 for r in bank.score_one(row, start_s=at)}
+            now = _scores(bank, row, at)
             for name, (rule, _) in rules.items():
                 scores[name][i] = rule(now)
         bank.learn_one(row, start_s=at)
     for name, (_, runs) in rules.items():
         runs.clean.append((scores[name][train:], weeks.busy[train:]))
+
+
+def _scores(bank: Bank, row: Features, at: int) -> dict[str, float]:
+    readings = bank.score_one(row, start_s=at)
+    out = {r.signal: r.score or 0.0 for r in readings}
+    out["mood"] = next(r.observed for r in readings if r.signal == "negative_share")
+    return out
 
 
 def _branch(bank: Bank, case: Case, config: BankConfig) -> list[dict[str, float]]:
@@ -142,7 +153,7 @@ def _branch(bank: Bank, case: Case, config: BankConfig) -> list[dict[str, float]
     for j, row in enumerate(features(case.weeks)):
         at = START_S + 60 * (case.onset + j)
         blind = case.blind and j >= BLIND_AFTER
-        now = {r.signal: r.score or 0.0 for r in copy.score_one(row, start_s=at)}
+        now = _scores(copy, row, at)
         if case.held:
             now |= dict.fromkeys(MUTED_BY_EVENT, 0.0)
         out.append({} if blind else now)
