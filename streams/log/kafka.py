@@ -48,6 +48,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 SEGMENT_BYTES = 128 << 20
 COMPACTED_SEGMENT_BYTES = 16 << 20
 COMPACTED_SEGMENT_MS = 3_600_000
+MIN_COMPACTION_LAG_MS = 60_000
 MAX_COMPACTION_LAG_MS = 3_600_000
 """Only closed segments are compacted: small ones, or a quiet topic never is."""
 
@@ -234,6 +235,8 @@ class KafkaLog:
         }
         if spec.compacted:
             configs |= {
+                # What a torn flush wrote is replaced before it can displace anything.
+                "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
                 "segment.ms": str(COMPACTED_SEGMENT_MS),
                 "max.compaction.lag.ms": str(MAX_COMPACTION_LAG_MS),
             }

@@ -3,15 +3,27 @@
 Ids are kept as 64-bit hashes, apart by the hour in which the mention was published (a repeat
 carries the same time, so one look-up in one hour suffices), in segments small enough to be single
 changelog values. An hour is forgotten when the watermark is a horizon past its last use.
+
+Segments only grow, so a count of ids per hour says exactly which of them a state had seen: what a
+torn flush wrote beyond it is cut off.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
+from math import inf
 from typing import Literal
 
 SEGMENT_IDS = 1000
 """Ids per segment: 8 bytes each, so that a value stays below 8 KB."""
 
 HOUR_S = 3600
+FORGET_EVERY_S = 900
+
+SEGMENT_HEAD = 8
+"""Bytes before the ids: the hour's last use, in epoch seconds."""
+
+Extent = tuple[int, float]
+"""(ids, last use as a watermark in epoch seconds) of one hour."""
 
 Freshness = Literal["fresh", "repeat", "revision"]
 
@@ -40,6 +52,7 @@ class Horizon:
         self._hours: dict[int, set[bytes]] = {}
         self._segments: dict[int, list[bytearray]] = {}
         self._used_s: dict[int, float] = {}
+        self._forgotten_s = -inf
         self._changed: set[tuple[int, int]] = set()
         self._dropped: set[tuple[int, int]] = set()
 
@@ -78,12 +91,13 @@ class Horizon:
 
     def forget(self, *, before_s: float) -> None:
         """Drop the hours that were last used before a watermark."""
+        # In whole quarters of an hour: most minutes have nothing to look through.
+        before_s = before_s // FORGET_EVERY_S * FORGET_EVERY_S
+        if before_s <= self._forgotten_s:
+            return
+        self._forgotten_s = before_s
         for hour in [h for h, used_s in self._used_s.items() if used_s < before_s]:
-            del self._used_s[hour]
-            del self._hours[hour]
-            count = len(self._segments.pop(hour))
-            self._dropped |= {(hour, n) for n in range(count)}
-            self._changed = {key for key in self._changed if key[0] != hour}
+            self._drop(hour)
 
     def changes(self) -> dict[str, bytes | None]:
         """Segments to write since the last call (None: delete), by name; the last use leads."""
@@ -94,6 +108,10 @@ class Horizon:
         out |= {f"{hour}.{n}": None for hour, n in self._dropped if hour not in self._hours}
         self._changed, self._dropped = set(), set()
         return out
+
+    def extents(self) -> dict[int, Extent]:
+        """How much of each hour there is."""
+        return {hour: (len(ids), self._used_s[hour]) for hour, ids in self._hours.items()}
 
     def load(self, name: str, value: bytes) -> None:
         """Put back a segment that `changes` gave out."""
@@ -106,3 +124,29 @@ class Horizon:
         self._used_s[hour] = max(self._used_s.get(hour, used_s), used_s)
         ids = self._hours.setdefault(hour, set())
         ids.update(value[i : i + 8] for i in range(8, len(value), 8))
+
+    def cut(self, extents: Mapping[int, Extent]) -> None:
+        """Forget what was loaded beyond these extents."""
+        for hour in set(self._hours) - set(extents):
+            self._drop(hour)
+        for hour, (count, used_s) in extents.items():
+            if hour in self._hours:
+                self._used_s[hour] = used_s
+                if len(self._hours[hour]) > count:
+                    self._cut(hour, count)
+
+    def _cut(self, hour: int, count: int) -> None:
+        segments = self._segments[hour]
+        whole = max(1, -(-count // SEGMENT_IDS))
+        del segments[whole:]
+        del segments[-1][8 * (count - (whole - 1) * SEGMENT_IDS) :]
+        self._hours[hour] = {
+            bytes(segment[i : i + 8]) for segment in segments for i in range(0, len(segment), 8)
+        }
+
+    def _drop(self, hour: int) -> None:
+        del self._used_s[hour]
+        del self._hours[hour]
+        count = len(self._segments.pop(hour))
+        self._dropped |= {(hour, n) for n in range(count)}
+        self._changed = {key for key in self._changed if key[0] != hour}

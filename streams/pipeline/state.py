@@ -2,8 +2,9 @@
 
 A brand's state is cut into parts by how often they change: `hot` (open minutes, totals, applied
 offsets; every flush), `evidence`, `bank` and `incident` (when they changed), and dedupe segments of
-8 KB. All parts of one flush carry the same token and `hot` is written last, so that it commits the
-others: see recovered.py. Objects here are used linearly, by the one stream that owns the partition.
+8 KB. A part carries the token of the flush that wrote it, and `hot`, written last, names the parts
+that belong to it, so that it commits them: see recovered.py. Objects here are used linearly, by the
+one stream that owns the partition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ import msgspec
 from detectors.anomaly.bank import Bank, BankConfig
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
-from streams.pipeline.dedupe import Horizon
+from streams.pipeline.dedupe import Extent, Horizon
 from streams.pipeline.minutes import OpenMinute
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
@@ -45,6 +46,10 @@ class Hot(msgspec.Struct, omit_defaults=True):
     revisions: int = 0
     deaths: dict[str, int] = msgspec.field(default_factory=dict)
     """Dead letters ever made, by reason."""
+    parts: dict[str, bytes] = msgspec.field(default_factory=dict)
+    """Tokens of the parts that belong to this value, by name."""
+    seen: dict[int, Extent] = msgspec.field(default_factory=dict)
+    """How much of each dedupe hour belongs to this value: segments only grow."""
 
 
 _hot_encoder = msgspec.msgpack.Encoder()
@@ -81,17 +86,28 @@ class BrandState:
         key = f"{channel}|{sentiment}"
         self.hot.totals[key] = self.hot.totals.get(key, 0) + 1
 
-    def parts(self) -> Iterator[tuple[str, bytes | None]]:
+    def parts(self, token: bytes) -> Iterator[tuple[str, bytes | None]]:
         """Changed parts in the order in which they are to be written; marks the state clean."""
-        yield from ((f"seen.{name}", value) for name, value in self.seen.changes().items())
-        if "evidence" in self.changed:
-            yield "evidence", self.evidence.snapshot()
-        if "bank" in self.changed:
-            yield "bank", self.bank.snapshot()
-        if "incident" in self.changed and self.incident is not None:
-            yield "incident", self.incident.snapshot()
-        yield HOT, _hot_encoder.encode(self.hot)
+        segments = self.seen.changes()
+        for name, value in segments.items():
+            if value is not None:
+                yield f"seen.{name}", token + value
+        for name in sorted(self.changed):
+            if (value := self._part(name)) is not None:
+                self.hot.parts[name] = token
+                yield name, token + value
+        self.hot.seen = self.seen.extents()
+        yield HOT, token + _hot_encoder.encode(self.hot)
+        # Only now does no committed value need them.
+        yield from ((f"seen.{name}", None) for name, value in segments.items() if value is None)
         self.changed = set()
+
+    def _part(self, name: str) -> bytes | None:
+        if name == "evidence":
+            return self.evidence.snapshot()
+        if name == "bank":
+            return self.bank.snapshot()
+        return self.incident.snapshot() if self.incident is not None else None
 
     def busy(self) -> bool:
         """Whether an incident is open: then every minute is looked at, empty ones too."""
@@ -123,6 +139,8 @@ class BrandState:
                 state.incident = IncidentState.restore(value)
             elif name.startswith("seen."):
                 state.seen.load(name.removeprefix("seen."), value)
+        if state.hot.seen:
+            state.seen.cut(state.hot.seen)
         return state
 
 
@@ -170,9 +188,8 @@ class PartitionState:
         for at in touched:
             state = self.brands[at]
             token = urandom(TOKEN_BYTES)
-            for name, value in state.parts():
-                key = f"{self.partition}|{state.run}|{state.brand}|{name}"
-                yield key, None if value is None else token + value
+            for name, value in state.parts(token):
+                yield f"{self.partition}|{state.run}|{state.brand}|{name}", value
 
     def marks_change(self) -> tuple[str, bytes]:
         """The value that commits a flush of the whole partition."""
@@ -198,10 +215,9 @@ class PartitionState:
         return state
 
 
-def applied_of(hot: bytes) -> tuple[int, int]:
-    """(applied, acted) of an encoded `hot` part."""
-    value = _hot_decoder.decode(hot)
-    return value.applied, value.acted
+def read_hot(hot: bytes) -> Hot:
+    """Decode a `hot` part."""
+    return _hot_decoder.decode(hot)
 
 
 def applied_through(marks: bytes) -> int:

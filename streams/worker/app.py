@@ -2,7 +2,7 @@
 
 State is not kept in Faust tables: the core writes it to a compacted topic of ours and reads it back
 when a partition arrives (docs/adr/0002). So Faust's table recovery, which loses records on a
-rebalance, is not in the path.
+rebalance, is not in the path, and rebalance.py cures the rest.
 """
 
 import asyncio
@@ -15,11 +15,12 @@ import faust
 from streams.settings import RootSettings
 from streams.topics import ACTIONS, MENTIONS
 from streams.worker.core import Core
+from streams.worker.rebalance import Lease, cure, leave_at_stop
 
 log = logging.getLogger(__name__)
 
 SESSION_TIMEOUT_S = 10.0
-HEARTBEAT_S = 3.0
+HEARTBEAT_S = 1.0
 COMMIT_EVERY_S = 1.0
 
 
@@ -77,16 +78,19 @@ def _agents(app: faust.App, settings: RootSettings, core: Core) -> None:
             await core.take_action(message.partition, message.offset, message.value, event.ack)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type] # mode's signals are loosely typed
-    async def give_back(_app: faust.App, revoked: set[Any], **_: Any) -> None:
-        # The next owner starts from what is written now.
-        await core.flush()
-        core.drop(tp.partition for tp in revoked if tp.topic == prefix + MENTIONS)
+    async def give_back(_app: faust.App, _revoked: set[Any], **_: Any) -> None:
+        await core.revoke()
 
-    @app.on_partitions_assigned.connect  # type: ignore[arg-type] # as above
-    async def take_over(_app: faust.App, assigned: set[Any], **_: Any) -> None:
-        mine = sorted(tp.partition for tp in assigned if tp.topic == prefix + MENTIONS)
-        core.drop(set(core.states) - set(mine))
-        log.info("This worker owns %d of %d partitions", len(mine), settings.log.partitions)
+
+def _take_over(app: faust.App, prefix: str, core: Core) -> Lease:
+    """States are restored before a record is fetched, and reading goes on behind them."""
+
+    async def positions(sources: frozenset[Any]) -> dict[Any, int]:
+        mine = {tp.partition: tp for tp in sources if tp.topic == prefix + MENTIONS}
+        applied = await core.assign(mine)
+        return {mine[partition]: offset for partition, offset in applied.items()}
+
+    return cure(app, positions)
 
 
 def _raw_topic(app: faust.App, name: str) -> Any:
@@ -115,11 +119,12 @@ async def run(settings: RootSettings, core: Core) -> None:
     """Run the app in this event loop until it is cancelled or something in it fails."""
     app = build(settings, core)
     app.finalize()
+    core.held = _take_over(app, settings.log.prefix, core).held
     try:
         await app.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(core.flush_for_ever())
-            group.create_task(core.watch_for_pauses(longest_s=SESSION_TIMEOUT_S / 2))
+            group.create_task(core.watch_session())
             group.create_task(core.measure_lag())
             group.create_task(_until_crash(app))
     finally:
@@ -138,4 +143,5 @@ async def _stop(app: faust.App, core: Core) -> None:
             await core.flush()
     except TimeoutError:
         log.warning("The last flush took too long; its records will be read again at the start")
+    leave_at_stop(app)
     await app.stop()

@@ -21,7 +21,7 @@ for _kind in ("healed", "lost"):
 
 PAUSES = Counter(
     "siaga_worker_pauses",
-    "Times that this worker stood still for long enough to have lost its partitions.",
+    "Times that this worker's session ran out (a pause, a broker away): it dropped its states.",
     registry=REGISTRY,
 )
 
@@ -30,13 +30,6 @@ RESTORED = Counter(
     "Values read back from the changelog when partitions were assigned.",
     registry=REGISTRY,
 )
-
-LOG_AVAILABLE = Gauge(
-    "siaga_log_available_ratio",
-    "1 while this process can write to the log, 0 while it waits for it.",
-    registry=REGISTRY,
-)
-LOG_AVAILABLE.set(1)
 
 LATENCY = Histogram(
     "siaga_end_to_end_latency_seconds",

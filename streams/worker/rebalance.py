@@ -72,6 +72,17 @@ def cure(app: Any, positions: Positions) -> Lease:
     return lease
 
 
+def leave_at_stop(app: Any) -> None:
+    """Let the group know when the app stops, though its member is static: another takes over.
+
+    A static member that stops in order says nothing, so that nobody works on its partitions until
+    its session is over. It is static for the sake of `kill -9`, after which it comes back sooner.
+    """
+    thread = getattr(app.consumer, "_thread", None)
+    if thread is not None and thread._consumer is not None:
+        thread._consumer._coordinator._group_instance_id = None
+
+
 class _ExactConsumer(Consumer):
     """Goes before the driver's consumer in the order of classes."""
 
@@ -130,7 +141,8 @@ class _Recovery(Recovery):
         assignment = consumer.assignment()
         self._watch_heartbeats(consumer)
         if assignment:
-            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+            # No time-out: `positions` waits for as long as the log is away.
+            await self._wait(consumer.perform_seek())
             if app.consumer_generation_id != generation_id:
                 return False
             consumer.resume_partitions({tp for tp in assignment if not self._is_changelog_tp(tp)})

@@ -59,6 +59,8 @@ class Disk:
     def __init__(self) -> None:
         self.changelog: list[tuple[str, bytes | None]] = []
         self.committed = 0
+        self.torn_at = 0
+        """How far a torn flush went: a compaction lags behind its replay."""
         self.outputs: dict[str, bytes] = {}
 
     def flush(self, state: PartitionState, outputs: dict[str, bytes], upto: int) -> None:
@@ -67,10 +69,20 @@ class Disk:
         self.changelog.append(state.marks_change())
         self.committed = upto
 
-    def torn_flush(self, state: PartitionState, outputs: dict[str, bytes], kept: int) -> None:
+    def torn_flush(
+        self, state: PartitionState, outputs: dict[str, bytes], kept: int, upto: int
+    ) -> None:
+        self.torn_at = max(self.torn_at, upto)
         self.outputs |= outputs
         writes = [*state.changes(), state.marks_change()]
         self.changelog += writes[: min(kept, len(writes) - 1)]
+
+    def compact(self) -> None:
+        """Keep the newest value of each key, where it stands."""
+        if self.committed >= self.torn_at:
+            newest = {key: n for n, (key, _) in enumerate(self.changelog)}
+            kept = sorted(newest.values())
+            self.changelog = [self.changelog[n] for n in kept if self.changelog[n][1] is not None]
 
     def recover(self) -> PartitionState:
         found = Recovered()
@@ -93,8 +105,10 @@ def play(raw: list[bytes], steps: list[tuple[str, int]]) -> tuple[PartitionState
         if action == "flush":
             disk.flush(state, pending, offset)
             pending = {}
+            if kept % 2:
+                disk.compact()
         elif action == "crash":
-            disk.torn_flush(state, pending, kept)
+            disk.torn_flush(state, pending, kept, offset)
             pending = {}
             state = disk.recover()
             offset = disk.committed
