@@ -91,7 +91,7 @@ class RootSettings(Section):
     shown_run: str = "live"
     """The run that metrics, page and alerts show; a replay can be shown on purpose."""
     log: LogSettings = LogSettings()
-    brands: dict[Name, BrandSettings] = {}
+    brands: dict[Name, BrandSettings] = Field(default_factory=dict)
     metrics: MetricsSettings = MetricsSettings()
     worker: WorkerSettings = WorkerSettings()
     detection: DetectionSettings = DetectionSettings()
