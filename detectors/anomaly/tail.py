@@ -56,6 +56,10 @@ class Tail:
     """Exceedances that the prior excess is worth."""
     PEAKS_MEMORY = 400.0
     """Exceedances of the 1 % quantile that the mean excess remembers."""
+    STRETCH = 1.15
+    """The learned mean excess is too small by so much: the beginnings of events, which are lower,
+    count most. Measured on Poisson, negative-binomial and seasonal streams (make bench-detection):
+    without it a score of 3 comes 1.4 times as often as it should."""
     LONG_EVENTS = 12.0
     """The 1 % quantile itself gives way only to runs shorter than so many times `event`."""
     LEAST = 0.1
@@ -86,14 +90,14 @@ class Tail:
             return 0.0
         h = math.sqrt(s)
         if h >= self.high:
-            return 2.0 + (h - self.high) / (self.excess * LN10)
+            return 2.0 + (h - self.high) / (self.STRETCH * self.excess * LN10)
         if h >= self.low:
             return 1.0 + (h - self.low) / (self.high - self.low)
         return h / self.low
 
     def surprise_at(self, score: float) -> float:
         """Return the s at which `score` is reached, for score >= 2 (the inverse of `score`)."""
-        h = self.high + (score - 2.0) * self.excess * LN10
+        h = self.high + (score - 2.0) * self.STRETCH * self.excess * LN10
         return h * h
 
     def learn(self, s: float) -> None:

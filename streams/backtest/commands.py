@@ -1,4 +1,4 @@
-"""Commands of the backtest: `siaga backtest counts`."""
+"""Commands of the backtest: `siaga backtest counts` and `siaga backtest mentions`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def counts(
     out: Annotated[Path, typer.Option("--out", "-o", help="timestamp,value,anomaly_score.")],
     threshold: Annotated[
         float, typer.Option(help="Rows at or above it are counted as alerts in the summary.")
-    ] = 2.75,
+    ] = 2.65,
     step_s: Annotated[
         int | None, typer.Option(help="Bin width in seconds.", show_default="from two rows")
     ] = None,
@@ -60,3 +60,68 @@ def counts(
         typer.echo(f"siaga: {e.filename or out}: {e.strerror}", err=True)
         raise typer.Exit(1) from e
     typer.echo(f"{out}: {total} rows, {alerts} alerts at {threshold:g} or more.")
+
+
+@backtest_app.command("mentions")
+def mentions(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="CSV or JSON lines, plain or gzip.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Brands and dials; without it the brand column's."),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A second configuration to compare with.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write JSON here.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV brand,start,end of real crises: judges the pages.")
+    ] = None,
+    max_pages_per_week: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 if a brand pages more often in a week, on average.", min=0),
+    ] = None,
+    brand_column: Annotated[str, typer.Option(help="Column that names the brand.")] = "",
+    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "",
+    time_column: Annotated[str, typer.Option(help="Column of the time.")] = "",
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Further columns, as field=column; repeat it."),
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "",
+    time_format: Annotated[str, typer.Option(help="auto, epoch, or a strptime format.")] = "auto",
+    form: Annotated[str, typer.Option("--format", help="auto, csv or jsonl.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes.", show_default="one a core", min=1)
+    ] = None,
+) -> None:
+    """Replay history through the stages of the worker: what would have paged, when and why?
+
+    Example: siaga backtest mentions tweets.csv --brand-column airline --report report.html
+    """
+    from streams.backtest.run import Asked, run
+
+    named = {"brand": brand_column, "text": text_column, "time": time_column}
+    columns = {field: column for field, column in named.items() if column}
+    for text in mapped or ():
+        field, equals, column = text.partition("=")
+        if not equals or not column:
+            raise typer.BadParameter(f"{text!r}: write field=column", param_hint="--map")
+        columns[field] = column
+    asked = Asked(
+        files=tuple(files),
+        config=config,
+        against=against,
+        report=report,
+        json_out=json_out,
+        labels=labels,
+        max_pages_per_week=max_pages_per_week,
+        columns=columns,
+        time_zone=time_zone or None,
+        time_format=time_format,
+        form=form,
+        jobs=jobs,
+    )
+    raise typer.Exit(run(asked))

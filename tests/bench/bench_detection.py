@@ -22,7 +22,7 @@ from trial import Runs, any_signal, cases, run_bank, run_rival, run_trees, sour,
 
 from detectors.anomaly.bank import BankConfig, Features
 from detectors.anomaly.volume import Volume
-from streams.backtest.counts import RECOMMENDED_THRESHOLD, read_rows, score_rows
+from streams.backtest.counts import RECOMMENDED_THRESHOLD, config_for, read_rows, score_rows
 
 BUDGET = 0.25
 TICKERS = ("AAPL", "CRM", "GOOG", "IBM", "PFE")
@@ -236,7 +236,7 @@ def calibration(seed: int, shared: Path | None) -> None:
                 values = np.array([float(r["value"]) for r in csv.DictReader(f)])
             blocks = values[: len(values) // 12 * 12].reshape(-1, 12)
             shuffled = blocks[rng.permutation(len(blocks))].ravel()
-            rows.append([f"{t}, hours shuffled", *rates(shuffled, BankConfig(step_s=300), 750)])
+            rows.append([f"{t}, hours shuffled", *rates(shuffled, config_for(300), 750)])
     table(["stream", "s = 1", "s = 2", "s = 3"], rows)
 
 

@@ -61,6 +61,10 @@ def macro_f1(truth: Sequence[str], said: Sequence[str]) -> float:
     return float(np.mean(scores))
 
 
+def _share(truth: Sequence[str], said: Sequence[str]) -> float:
+    return float(np.mean([t == s for t, s in zip(truth, said, strict=True)]))
+
+
 def interval(truth: Sequence[str], said: Sequence[str]) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     right = np.array([t == s for t, s in zip(truth, said, strict=True)], dtype=float)
