@@ -10,10 +10,13 @@ NOISY = (
     "httpx",
     "httpcore",
     "uvicorn",
-    "streams.worker.transport_consumer",
-    "streams.worker.transport_producer",
     "asyncio",
 )
+
+
+def _no_machinery(record: logging.LogRecord) -> bool:
+    # Faust's services name each of their starts and stops, under the loggers of our modules.
+    return record.levelno > logging.INFO or not str(record.msg).startswith("[^")
 
 
 def set_up(level: int = logging.INFO) -> None:
@@ -21,6 +24,8 @@ def set_up(level: int = logging.INFO) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s", force=True
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_no_machinery)
     # Its event loop names each pass above 0.1 s; on a busy machine that says nothing.
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     for name in NOISY:
