@@ -60,7 +60,7 @@ class YoutubeSettings(SourceSettings):
     """How late a comment may appear after it was written (spam filters hold some back)."""
     url: str = "https://www.googleapis.com/youtube/v3"
     poll_s: float = Field(default=120.0, ge=0.05, le=86_400)
-    lateness_s: float = Field(default=120.0, ge=0, le=86_400)
+    lateness_s: float = Field(default=60.0, ge=0, le=86_400)
     allow_private: bool = False
 
     @model_validator(mode="after")
