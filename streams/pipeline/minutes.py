@@ -13,18 +13,32 @@ followers (Pew Research 2019: 25 for the median US user, 387 for the most active
 the reach signal of a source without views; the detectors are relative, so its value is not felt."""
 
 
+def spread_of(engagement: Engagement) -> float:
+    """People whom a mention has reached by being passed on: views, else an estimate by reposts.
+
+    A large account alone is no spread: a grumble that nobody passes on is not going viral.
+
+    Examples
+    --------
+    >>> spread_of(Engagement(reposts=2, followers=1_000_000))
+    201.0
+    """
+    passed_on = 1.0 + REPOST_AUDIENCE * engagement.reposts + engagement.likes + engagement.replies
+    return float(max(engagement.views, passed_on))
+
+
 def reach_of(engagement: Engagement) -> float:
-    """People who may have seen a mention: what the source counted, else an estimate by spread.
+    """People who may have seen a mention: its spread, and its author's followers once it moves.
 
     Examples
     --------
     >>> reach_of(Engagement(views=5000, reposts=2))
     5000.0
-    >>> reach_of(Engagement(reposts=2))
-    201.0
+    >>> reach_of(Engagement(reposts=2, followers=99))
+    300.0
     """
-    spread = 1.0 + REPOST_AUDIENCE * engagement.reposts + engagement.likes + engagement.replies
-    return float(max(engagement.views, engagement.followers + spread if spread > 1.0 else 1.0))
+    spread = spread_of(engagement)
+    return spread if spread <= 1.0 else max(float(engagement.views), spread + engagement.followers)
 
 
 class OpenMinute(msgspec.Struct):
@@ -53,10 +67,8 @@ class OpenMinute(msgspec.Struct):
         sentiment = scored.sentiment
         setattr(self, sentiment, getattr(self, sentiment) + 1)
         self.negative_mass += scored.probabilities[0]
-        reach = reach_of(mention.engagement)
-        self.reach += reach
-        if sentiment == "negative" and reach > self.top_reach:
-            self.top_reach = reach
+        self.reach += reach_of(mention.engagement)
+        self.spread(scored)
         self.by_channel[mention.source] = self.by_channel.get(mention.source, 0) + 1
         if sentiment != "positive":
             for topic in scored.topics:
@@ -66,6 +78,11 @@ class OpenMinute(msgspec.Struct):
         if mention.author:
             bitmap = int.from_bytes(self.authors) | bit_of(mention.author)
             self.authors = bitmap.to_bytes((bitmap.bit_length() + 7) // 8)
+
+    def spread(self, scored: Scored) -> None:
+        """Note how far a negative mention has come."""
+        if scored.sentiment == "negative":
+            self.top_reach = max(self.top_reach, spread_of(scored.mention.engagement))
 
     def counts(self) -> Counts:
         """The minute as a value."""

@@ -160,7 +160,11 @@ class Pipeline:
             return None
         if freshness == "revision":
             hot.revisions += 1
-            return understand(self.reader, mention, "revision")
+            scored = understand(self.reader, mention, "revision")
+            if hot.minutes and not mention.own:
+                # An edit is no further mention, but a post that is passed on may be going viral.
+                hot.minutes[max(hot.minutes)].spread(scored)
+            return scored
         minute_s = minute_of(published_s)
         late = hot.closed_through_s is not None and minute_s < hot.closed_through_s
         scored = understand(self.reader, mention, "late" if late else "on_time")
