@@ -145,8 +145,9 @@ class Kafka:
             for part in ("--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]")
         ]
         run(
-            [*self._java("kafka.tools.StorageTool"), "format", "--standalone", "-t", cluster,
-             "-c", str(self.folder / "server.properties"), *users],
+            # With "=", since an id may begin with a hyphen.
+            [*self._java("kafka.tools.StorageTool"), "format", "--standalone",
+             f"--cluster-id={cluster}", "-c", str(self.folder / "server.properties"), *users],
             what="formatting Kafka's storage",
             cwd=self.folder,
         )  # fmt: skip
