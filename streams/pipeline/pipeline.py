@@ -24,6 +24,7 @@ from streams.records import (
     Batch,
     Mention,
     MentionsRecord,
+    Run,
     Scored,
     ScoredBatch,
     Tick,
@@ -109,17 +110,33 @@ class Pipeline:
 
     def _tick(self, state: PartitionState, tick: Tick, offset: int, out: Outcome) -> None:
         out.tick, out.run = True, tick.run
-        marks = state.marks[tick.run] = state.marks.get(tick.run, Marks()).heard(tick)
+        before = state.marks.get(tick.run, Marks())
+        marks = state.marks[tick.run] = before.heard(tick)
+        self._catch_up(state, tick.run, before, marks, out)
         for brand in state.awake(tick.run):
             if brand.hot.applied >= offset:
                 continue
-            if rests(brand, marks):
+            if rests(self.config, brand, marks):
                 state.rest(brand)
                 continue
             closed = close(self.config, brand, marks, out)
             if glance(self.config, brand, marks, out) or closed:
                 brand.hot.applied = offset
                 state.touch(brand)
+
+    def _catch_up(
+        self, state: PartitionState, run: Run, before: Marks, after: Marks, out: Outcome
+    ) -> None:
+        """When a source falls silent, resting brands learn the quiet that was really heard."""
+        blind_after_s = self.config.blind_after_s
+        if not after.blind(blind_after_s=blind_after_s) or before.blind(
+            blind_after_s=blind_after_s
+        ):
+            return
+        for brand in state.of_run(run):
+            if close(self.config, brand, before, out):
+                state.touch(brand)
+            state.wake(brand)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands
@@ -163,7 +180,9 @@ class Pipeline:
             scored = understand(self.reader, mention, "revision")
             if hot.minutes and not mention.own:
                 # An edit is no further mention, but a post that is passed on may be going viral.
-                hot.minutes[max(hot.minutes)].spread(scored)
+                newest_s = max(hot.minutes)
+                hot.minutes[newest_s].spread(scored)
+                hot.touched.add(newest_s)
             return scored
         minute_s = minute_of(published_s)
         late = hot.closed_through_s is not None and minute_s < hot.closed_through_s
