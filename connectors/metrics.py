@@ -4,6 +4,8 @@ Cardinality: `connector` is one per configured source; reasons and kinds of repa
 in `connectors/ingest/door.py`.
 """
 
+from contextlib import suppress
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.registry import REGISTRY
@@ -87,3 +89,20 @@ FETCH_SECONDS = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60),
     registry=REGISTRY,
 )
+
+
+def quota_left(connector: str) -> float | None:
+    """Return what the budget of a source still grants, if it has one that was told."""
+    for family in QUOTA_LEFT.collect():
+        for sample in family.samples:
+            if sample.labels.get("connector") == connector:
+                return float(sample.value)
+    return None
+
+
+def forget(connector: str) -> None:
+    """Drop the series of a source that is configured no more."""
+    for metric in (FETCHED, MATCHED, UNMATCHED, PUBLISHED, DUPLICATES, DEAD, REPAIRED, FAILURES,
+                   UP, LAST_SUCCESS, LAG, QUOTA_LEFT, FETCH_SECONDS):  # fmt: skip
+        with suppress(KeyError):
+            metric.remove_by_labels({"connector": connector})

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from streams.reload import ConfigFile
 from streams.settings import RootSettings, root_model
 
 DEFAULT_PATH = Path("siaga.toml")
@@ -41,12 +42,15 @@ def load(path: Path | None = None) -> RootSettings:
     """
     where = path or DEFAULT_PATH
     if path is None and not where.exists():
-        return root_model()()
-    try:
-        text = where.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(where, [f"{where}: cannot be read: {e}"]) from e
-    return parse(text, where)
+        settings, content = root_model()(), None
+    else:
+        try:
+            content = where.read_bytes()
+            settings = parse(content.decode(), where)
+        except (OSError, UnicodeDecodeError) as e:
+            raise ConfigError(where, [f"{where}: cannot be read: {e}"]) from e
+    settings.came_from(ConfigFile(where, content, parse, settings))
+    return settings
 
 
 def parse(text: str, path: Path = DEFAULT_PATH) -> RootSettings:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, PrivateAttr, create_model, field_validator, model_validator
 
 from streams.dials import DetectionSettings, SeveritySettings
+from streams.reload import ConfigFile
 from streams.section import Name, Section
 
 __all__ = [
@@ -96,6 +97,16 @@ class RootSettings(Section):
     worker: WorkerSettings = WorkerSettings()
     detection: DetectionSettings = DetectionSettings()
     severity: SeveritySettings = SeveritySettings()
+    _file: ConfigFile | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> ConfigFile | None:
+        """The file that services may follow (`streams.reload.changes`); None: built by hand."""
+        return self._file
+
+    def came_from(self, file: ConfigFile) -> None:
+        """Note the file, once, where the settings are read."""
+        self._file = file
 
     @field_validator("time_zone")
     @classmethod

@@ -135,6 +135,7 @@ class Runner:
         self._written_at = 0.0
         self._written: tuple[str | None, str] = (self._cursor, "")
         self._was_ended = saved is not None and saved.state == "ended"
+        self._retired = False
         self.stopped = asyncio.Event()
         """Set when only a person can get the source going again."""
         self.state = "new"
@@ -160,6 +161,10 @@ class Runner:
         finally:
             ticker.cancel()
             await self._drain()
+
+    def retire(self) -> None:
+        """Its end, which is to come, is for good: nobody shall wait for this source any more."""
+        self._retired = True
 
     async def _poll(self, connector: Connector) -> None:
         failures = 0
@@ -320,9 +325,7 @@ class Runner:
         if isinstance(error, Fatal):
             self.state, self.detail = "stopped", str(error)
             metrics.FAILURES.labels(self.name, "fatal").inc()
-            logger.error(
-                "source %s: stopped until a person mends it and restarts: %s", self.name, error
-            )
+            logger.error("source %s: stopped until a person mends it: %s", self.name, error)
             return None
         metrics.FAILURES.labels(self.name, "retryable").inc()
         if isinstance(error, TimeoutError):
@@ -359,6 +362,13 @@ class Runner:
                 series.remove(self.name)
         logger.info("source %s: ended after %d mentions", self.name, self.mentions)
 
+    async def _say_over(self) -> None:
+        """Let minutes close without this source, at once and not when it counts as blind."""
+        if self.state != "ended":
+            self.state, self.detail = "removed", ""
+            await self._publisher.try_append(self._ticks(ended=True))
+        await self._save()
+
     async def _tick_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._options.tick_every_s)
@@ -369,11 +379,11 @@ class Runner:
                 await self._save()
 
     def _ticks(self, *, ended: bool = False) -> list[Entry]:
-        healthy = self.state in ("running", "ended") and not self._publisher.away
+        healthy = self.state in ("running", "ended", "removed") and not self._publisher.away
         clock = self._clock or self._now()
         watermark = self._watermark
         if watermark is None:
-            if self.state not in ("failing", "stopped"):
+            if self.state not in ("failing", "stopped", "removed"):
                 return []  # nothing known yet: the first page is still on its way
             watermark = clock - timedelta(seconds=self.settings.lateness_s)
         tick = Tick(self.name, watermark, clock, self.settings.run, healthy, ended)
@@ -409,6 +419,8 @@ class Runner:
                 if self.state not in ("ended", "stopped"):
                     await self._flush()
                     await self._save()
+                if self._retired:
+                    await self._say_over()
         except TimeoutError:
             logger.warning(
                 "source %s: stopped before %d mentions were acknowledged; they are fetched again",

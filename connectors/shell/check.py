@@ -9,10 +9,10 @@ from typing import cast
 
 import typer
 
+from connectors.assemble import build
 from connectors.contract import Fatal, Page, Retryable, SourceSettings
 from connectors.ingest.door import Door, Outcome
 from connectors.ingest.match import Matcher
-from connectors.service import build
 from connectors.shell.inspect import source_of
 from connectors.shell.terminal import harmless
 from streams.settings import RootSettings

@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
+from connectors.assemble import build
 from connectors.contract import Seekable, SourceSettings
 from connectors.ingest import cursors
 from connectors.ingest.cursors import Saved
-from connectors.service import build
 from connectors.settings import Sources
 from connectors.shell.terminal import ago, harmless, with_log
 from streams.log.port import Log

@@ -10,9 +10,9 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
+from connectors.assemble import make_runners
 from connectors.ingest import cursors
 from connectors.ingest.fold import slug
-from connectors.service import make_runners
 from connectors.shell.terminal import harmless
 from connectors.sources.file import FileSettings
 from connectors.sources.tabular.mapping import FIELDS

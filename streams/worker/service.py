@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from streams.log.port import Log
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.pipeline import Pipeline
 from streams.registry import REGISTRY
+from streams.reload import LOOK_EVERY_S, WORKERS_FIRST_S, changes
 from streams.settings import RootSettings
 from streams.topics import all_topics, state_topic
 
 log = logging.getLogger(__name__)
+
+NAMED = 10
+"""Brands that a line of the log names."""
 
 
 def pipeline_config(settings: RootSettings) -> PipelineConfig:
@@ -30,25 +35,79 @@ def pipeline_config(settings: RootSettings) -> PipelineConfig:
     )
 
 
+async def follow(
+    settings: RootSettings,
+    pipeline: Pipeline,
+    *,
+    every_s: float = LOOK_EVERY_S,
+    keep_s: float = WORKERS_FIRST_S,
+) -> None:
+    """Let the pipeline know the brands and levels of a changed `siaga.toml`; until cancelled.
+
+    A brand that was taken out is known for `keep_s` more: its last mentions are on their way.
+    """
+    async for newer in changes(settings, every_s=every_s):
+        now, new = pipeline.config, pipeline_config(newer)
+        added, removed = new.brands - now.brands, now.brands - new.brands
+        adopted = replace(
+            now,
+            brands=new.brands,
+            titles=new.titles,
+            severity=new.severity,
+            severity_by_brand=new.severity_by_brand,
+        )
+        if adopted == now:
+            continue
+        log.warning(
+            "Configuration changed: %d brands now; added: %s; taken out: %s",
+            len(new.brands),
+            ", ".join(sorted(added)[:NAMED]) or "none",
+            ", ".join(sorted(removed)[:NAMED]) or "none",
+        )
+        pipeline.config = replace(adopted, brands=now.brands | new.brands)
+        if removed:
+            await asyncio.sleep(keep_s)
+        pipeline.config = adopted
+
+
 async def serve(settings: RootSettings, log_: Log) -> None:
     """Work the stream until cancelled. Entry point `worker` of `siaga.services`."""
-    from detectors.language.understanding import Language
+    from detectors.language.lessons import LessonBook
+    from streams.lessons import fold, open_book, snapshot_path
     from streams.worker import metrics
     from streams.worker.app import run
     from streams.worker.core import Core
     from streams.worker.view import StateView
 
     await log_.ensure(all_topics(settings.worker.id))
-    reader = await asyncio.to_thread(Language)
-    pipeline = Pipeline(pipeline_config(settings), reader)
+    # The lessons of the team first: all workers start from the same weights.
+    path = snapshot_path(settings)
+    book = await asyncio.to_thread(open_book, path)
+    await fold(log_, book, path=path)
+    pipeline = Pipeline(pipeline_config(settings), book.active)
+
+    async def taught(lessons: LessonBook) -> None:
+        if pipeline.reader is not lessons.active:
+            pipeline.reader = lessons.active
+            metrics.MODEL.clear()
+            metrics.MODEL.labels(version=lessons.active.version).set(1)
+            log.info("The model is now %s", lessons.active.version)
+
     core = Core(
         log_, pipeline, state_topic=state_topic(settings.worker.id), shown_run=settings.shown_run
     )
     metrics.UP.set(1)
-    metrics.MODEL.labels(version=reader.version).set(1)
+    metrics.MODEL.labels(version=book.active.version).set(1)
     view = StateView(core, settings)
     REGISTRY.register(view)
     try:
-        await run(settings, core)
+        async with asyncio.TaskGroup() as group:
+            followers = [
+                group.create_task(follow(settings, pipeline)),
+                group.create_task(fold(log_, book, path=path, follow=True, after=taught)),
+            ]
+            await run(settings, core)
+            for follower in followers:
+                follower.cancel()
     finally:
         REGISTRY.unregister(view)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.service import enabled, run_sources
+from connectors.fleet import enabled
+from connectors.service import run_sources
 from streams import codec
 from streams.cli import build
 from streams.config import load
