@@ -12,6 +12,8 @@ HOLD = (
 DRIVER = (
     Number("observed", driver_observed(), "signal"),
     Number("expected", driver_expected(), "signal"),
+    Number("observed_hourly", f"60 * ({driver_observed()})"),
+    Number("expected_hourly", f"60 * ({driver_expected()})"),
 )
 """What the summary of a level tells: the signal that surprises most, observed and expected."""
 
@@ -45,8 +47,8 @@ def _level() -> Rule:
         for_s=0,
         thread="level",
         summary=Text(
-            id="{level}: {brand}. {signal} {observed}, biasanya {expected}.",
-            en="{level}: {brand}. {signal} {observed}, usually {expected}.",
+            id="{level}: {brand}. {signal}: {observed}, biasanya {expected}.",
+            en="{level}: {brand}. {signal}: {observed}, usually {expected}.",
         ),
         description=Text(
             id="Teramati {observed}, perkiraan {expected}. Bukti dan contoh ada di halaman "

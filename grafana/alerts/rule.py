@@ -10,7 +10,8 @@ Severity = Literal["watch", "alert", "crisis", "drill", "page", "ticket"]
 """The first four are about a brand. `page`: wake an SRE; `ticket`: in working hours."""
 
 Style = Literal["count", "ratio", "duration", "signal"]
-"""How a number is written: `signal` is a share or a count, by the signal it belongs to."""
+"""How a number is written: `signal` is a share, people or a rate, by the signal it belongs to (a
+rate has a further number `NAME_hourly` beside it)."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,22 @@
-"""Texts with placeholders become templates of Grafana or of Prometheus."""
+"""Texts with placeholders become templates of Grafana or of Prometheus.
 
-from collections.abc import Callable, Iterable, Mapping
+Neither can calculate in a template, so a rule that tells a rate asks for it twice: a minute and an
+hour (`NAME_hourly`); the text takes the one that a person can picture ("15 an hour", not "0.25 a
+minute"). What is usual is told in the unit of what is observed.
+"""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grafana.alerts.amounts import percent, plain, waited
 from grafana.alerts.rule import Language, Number, Rule, Style, Text
 
 SIGNALS: dict[str, Text] = {
-    "volume": Text(id="Sebutan per menit", en="Mentions per minute"),
-    "negative": Text(id="Sebutan negatif per menit", en="Negative mentions per minute"),
+    "volume": Text(id="Sebutan", en="Mentions"),
+    "negative": Text(id="Sebutan negatif", en="Negative mentions"),
     "negative_share": Text(id="Porsi negatif", en="Negative share"),
-    "reach": Text(id="Jangkauan per menit", en="Reach per minute"),
-    "authors": Text(id="Penulis berbeda per menit", en="Distinct authors per minute"),
+    "reach": Text(id="Orang yang terjangkau", en="People reached"),
+    "authors": Text(id="Penulis berbeda", en="Distinct authors"),
     "velocity": Text(id="Jangkauan satu keluhan", en="Reach of a single complaint"),
     "slow_burn": Text(id="Keluhan yang menumpuk", en="Complaints piling up"),
 }
@@ -22,40 +29,48 @@ LEVELS: dict[str, Text] = {
 }
 
 UNKNOWN = Text(id="belum diketahui", en="not yet known")
+PEOPLE = Text(id=" orang", en=" people")
+A_MINUTE = Text(id=" per menit", en=" a minute")
+AN_HOUR = Text(id=" per jam", en=" an hour")
+HOURLY_BELOW = 1.0
+"""A minute; what is rarer is told by the hour."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a template names one number: its value, its signal, and whether there is any."""
+
+    value: str
+    signal: str
+    exists: str = ""
+    """Empty: it always does."""
 
 
 def for_grafana(rule: Rule, text: Text, language: Language) -> str:
     """The text as a template of a Grafana annotation."""
-    values = {label: f"{{{{ $labels.{label} }}}}" for label in rule.labels}
-    for name, style in _numbers(rule):
-        # `index`: a number without a series is a zero value there, and an error as a field
-        number = f'(index $values "{name}")'
-        shown = _humanized(f"{number}.Value", style, f"{number}.Labels.signal")
+    names = ("value", *(number.name for number in rule.numbers))
+    # `index`: a number without a series is a zero value there, and an error as a field
+    asked = "".join(f'{{{{ ${name} := index $values "{name}" }}}}' for name in names)
+    known = {
         # A rule without labels has none to tell "no series" by; its numbers always exist
-        unknown = f"{{{{ else }}}}{_in(UNKNOWN, language)}{{{{ end }}}}"
-        known = f"{{{{ if {number}.Labels }}}}"
-        values[name] = f"{known}{shown}{unknown}" if rule.labels else shown
-    values["signal"] = _signal('(index $values "observed").Labels.signal', language)
-    values["level"] = _cases("$labels.severity", LEVELS, language)
-    return _in(text, language).format_map(values)
+        name: Known(
+            f"${name}.Value", f"${name}.Labels.signal", f"${name}.Labels" if rule.labels else ""
+        )
+        for name in names
+    }
+    return asked + _filled(rule, text, language, known)
 
 
 def for_prometheus(rule: Rule, text: Text, language: Language) -> str:
     """The text as a template of a Prometheus annotation; numbers are recorded series."""
-    values = {label: f"{{{{ $labels.{label} }}}}" for label in rule.labels}
-    values["value"] = _humanized("$value", rule.style, "")
-    values["level"] = _cases("$labels.severity", LEVELS, language)
+    known, asked = {"value": Known("$value", "")}, ""
     for number in rule.numbers:
-        series = f"{recorded_as(rule, number)}{_same_labels(rule)}"
-        query = f"printf {_quoted(series)}{_label_values(rule)} | query"
-        shown = _humanized("(. | first | value)", number.style, '(. | first | label "signal")')
-        values[number.name] = (
-            f"{{{{ with {query} }}}}{shown}{{{{ else }}}}{_in(UNKNOWN, language)}{{{{ end }}}}"
-        )
-        if number.name == "observed":
-            signal = _signal('(. | first | label "signal")', language)
-            values["signal"] = f"{{{{ with {query} }}}}{signal}{{{{ end }}}}"
-    return _in(text, language).format_map(values)
+        name = f"${number.name}"
+        series = f"`{recorded_as(rule, number)}{_same_labels(rule)}`"
+        asked += f"{{{{ {name} := printf {series}{_label_values(rule)} | query }}}}"
+        value, signal = f"({name} | first | value)", f'({name} | first | label "signal")'
+        known[number.name] = Known(value, signal, name)
+    return asked + _filled(rule, text, language, known)
 
 
 def recorded_as(rule: Rule, number: Number) -> str:
@@ -63,25 +78,47 @@ def recorded_as(rule: Rule, number: Number) -> str:
     return f"{'_'.join(rule.labels) or 'all'}:siaga_{rule.thread}_{number.name}"
 
 
-def _numbers(rule: Rule) -> Iterable[tuple[str, Style]]:
-    return (("value", rule.style), *((number.name, number.style) for number in rule.numbers))
+def _filled(rule: Rule, text: Text, language: Language, known: Mapping[str, Known]) -> str:
+    values = {label: f"{{{{ $labels.{label} }}}}" for label in rule.labels}
+    styles: dict[str, Style] = {"value": rule.style}
+    styles |= {number.name: number.style for number in rule.numbers}
+    for name, number in known.items():
+        if styles[name] == "signal":
+            said = _of_signal(name, language, known)
+        elif styles[name] == "ratio":
+            said = percent(number.value)
+        elif styles[name] == "duration":
+            said = waited(number.value, language)
+        else:
+            said = plain(number.value, language)
+        values[name] = _unless_unknown(said, number, language)
+    if "observed" in known:
+        signal = _cases(known["observed"].signal, SIGNALS, language)
+        values["signal"] = _unless_unknown(signal, known["observed"], language)
+    values["level"] = _cases("$labels.severity", LEVELS, language)
+    return _in(text, language).format_map(values)
 
 
-def _humanized(value: str, style: Style, signal: str) -> str:
-    functions: dict[Style, Callable[[], str]] = {
-        "count": lambda: f"{{{{ humanize {value} }}}}",
-        "ratio": lambda: f"{{{{ humanizePercentage {value} }}}}",
-        "duration": lambda: f"{{{{ humanizeDuration {value} }}}}",
-        "signal": lambda: (
-            f'{{{{ if eq {signal} "negative_share" }}}}{{{{ humanizePercentage {value} }}}}'
-            f"{{{{ else }}}}{{{{ humanize {value} }}}}{{{{ end }}}}"
-        ),
-    }
-    return functions[style]()
+def _of_signal(name: str, language: Language, known: Mapping[str, Known]) -> str:
+    """A share, a number of people, or a rate by the minute or the hour, by the signal."""
+    number, observed = known[name], known["observed"]
+    people, minute, hour = (
+        _in(unit, language) if name == "observed" else "" for unit in (PEOPLE, A_MINUTE, AN_HOUR)
+    )
+    # Distinct authors of an hour are not sixty times those of a minute
+    hourly = f'and (lt {observed.value} {HOURLY_BELOW}) (ne {observed.signal} "authors")'
+    return (
+        f'{{{{ if eq {observed.signal} "negative_share" }}}}{percent(number.value)}'
+        f'{{{{ else if eq {observed.signal} "velocity" }}}}{plain(number.value, language)}{people}'
+        f"{{{{ else if {hourly} }}}}{plain(known[f'{name}_hourly'].value, language)}{hour}"
+        f"{{{{ else }}}}{plain(number.value, language)}{minute}{{{{ end }}}}"
+    )
 
 
-def _signal(label: str, language: Language) -> str:
-    return _cases(label, SIGNALS, language)
+def _unless_unknown(said: str, number: Known, language: Language) -> str:
+    if not number.exists:
+        return said
+    return f"{{{{ if {number.exists} }}}}{said}{{{{ else }}}}{_in(UNKNOWN, language)}{{{{ end }}}}"
 
 
 def _cases(label: str, words: Mapping[str, Text], language: Language) -> str:
@@ -102,7 +139,3 @@ def _same_labels(rule: Rule) -> str:
 
 def _label_values(rule: Rule) -> str:
     return "".join(f" $labels.{label}" for label in rule.labels)
-
-
-def _quoted(text: str) -> str:
-    return f"`{text}`"

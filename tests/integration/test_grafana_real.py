@@ -240,7 +240,7 @@ def test_a_crisis_is_told_once_a_level_to_the_right_people_and_ends_once(
     assert alert["labels"]["brand"] == "melati"
     assert alert["labels"]["severity"] == "alert"
     assert alert["annotations"]["summary"] == (
-        "ALERT: melati. Mentions per minute 118, usually 12."
+        "ALERT: melati. Mentions: 118 a minute, usually 12."
     )
     assert (alert["annotations"]["observed"], alert["annotations"]["expected"]) == ("118", "12")
     assert alert["annotations"]["page_url"] == "http://page.example/?brand=melati"
@@ -258,7 +258,7 @@ def test_a_crisis_is_told_once_a_level_to_the_right_people_and_ends_once(
     raised = receiver.heard("oncall", "melati")[1]
     told = {each["labels"]["severity"]: each["status"] for each in raised["alerts"]}
     assert told == {"crisis": "firing", "alert": "resolved"}
-    assert raised["title"] == "CRISIS: melati. Mentions per minute 400, usually 12."
+    assert raised["title"] == "CRISIS: melati. Mentions: 400 a minute, usually 12."
 
     worker.level("melati", 0, observed=11, expected=10)
     _eventually(lambda: len(receiver.heard("oncall", "melati")) == 3, within_s=60)
@@ -288,7 +288,7 @@ def test_slack_gets_our_own_words(provisioned: Client, receiver: Receiver) -> No
     texts = [json.dumps(body) for body in _slack(receiver)]
     about = [text for text in texts if "melati" in text]
     assert len(about) == 3
-    assert "ALERT: melati. Mentions per minute 118, usually 12." in about[0]
+    assert "ALERT: melati. Mentions: 118 a minute, usually 12." in about[0]
     assert "Incident: http://page.example/?brand=melati" in about[0]
     assert "CRISIS: melati" in about[1]
     assert "Over: " in about[2]

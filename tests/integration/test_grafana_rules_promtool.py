@@ -296,8 +296,8 @@ WORDS: dict[str, Any] = {
                         "thread": "level",
                     },
                     "exp_annotations": {
-                        "summary": "CRISIS: melati. Mentions per minute 118, usually 12.",
-                        "description": "Observed 118, expected 12. Evidence and samples are on "
+                        "summary": "CRISIS: melati. Mentions: 118 a minute, usually 12.",
+                        "description": "Observed 118 a minute, expected 12. Evidence and samples are on "
                         "the incident's page: acknowledge first, then read.",
                         "runbook": "siaga grafana runbook SiagaLevel",
                     },
