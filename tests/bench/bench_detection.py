@@ -31,11 +31,16 @@ RATES = (1.0, 5.0, 25.0, 100.0)
 OURS = "Siaga"
 
 
+TABLES: list[dict[str, object]] = []
+RESULTS = Path("build/bench/detection.json")
+
+
 def say(text: str = "") -> None:
     print(text, flush=True)
 
 
 def table(header: list[str], rows: list[list[str]]) -> None:
+    TABLES.append({"header": header, "rows": rows})
     say("| " + " | ".join(header) + " |")
     say("|" + "|".join(" --- " for _ in header) + "|")
     for row in rows:
@@ -304,6 +309,8 @@ def main() -> None:
         injected(a.seed, shared)
     if "ablation" in parts:
         ablation(a.seed, shared)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({"seed": a.seed, "tables": TABLES}, indent=1))
 
 
 if __name__ == "__main__":
