@@ -1,11 +1,12 @@
 """A first look at a person's file: which brands and channels it names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.contract import Fatal
 from connectors.ingest.fold import slug
-from connectors.sources.tabular.mapping import Columns
+from connectors.sources.tabular.mapping import Columns, Field
 from connectors.sources.tabular.opening import open_table
 from connectors.sources.tabular.rows import Row
 from streams.service import CannotStart
@@ -21,10 +22,13 @@ class Found(NamedTuple):
     """Keys of the `file` source that reads it."""
 
 
-def guess(path: Path, brand_column: str | None = None) -> Found:
+def guess(
+    path: Path, brand_column: str | None = None, mapped: Mapping[Field, str] | None = None
+) -> Found:
     """Read the file once and say how to replay it.
 
-    Without a brand column all rows are about one brand, named after the file.
+    Without a brand column all rows are about one brand, named after the file. `mapped` names
+    columns that are not to be guessed.
 
     Raises
     ------
@@ -38,7 +42,10 @@ def guess(path: Path, brand_column: str | None = None) -> Found:
     if table is None:
         raise CannotStart(f"{path} is empty")
     with table.file:
-        columns = Columns({"brand": brand_column} if brand_column else {}, table.rows.header)
+        known: dict[Field, str] = {**(mapped or {})}
+        if brand_column:
+            known["brand"] = brand_column
+        columns = Columns(known, table.rows.header)
         if missing := columns.missing(table.rows.header):
             there = ", ".join(table.rows.header)
             raise CannotStart(f"{path} has no {missing[0]}; its columns are: {there}")

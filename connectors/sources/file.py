@@ -118,6 +118,14 @@ class FileConnector:
             return self._at_end(cursor)
         return self._page(cursor)
 
+    def read_ratio(self) -> float:
+        """How much of the file has been read, 0..1; a guess for a compressed one."""
+        if self._cursor is None:
+            return 0.0
+        if self._spots is not None:
+            return (self._cursor.index or 0) / max(len(self._spots), 1)
+        return min(self._cursor.offset / max(self._settings.path.stat().st_size, 1), 1.0)
+
     async def close(self) -> None:
         """Close the file."""
         if self._table is not None:

@@ -1,0 +1,98 @@
+"""What came of a replayed history, as values that travel between processes and into reports."""
+
+import msgspec
+
+from streams.records import Incident
+
+ALERT = 2
+"""Level from which a person is paged."""
+
+
+class Point(msgspec.Struct, array_like=True, frozen=True):
+    """One signal in one minute (or the mean of a longer bin)."""
+
+    start_s: int
+    observed: float
+    expected: float | None = None
+    upper: float | None = None
+
+
+class Case(msgspec.Struct):
+    """One incident: as it ended, and as a person would have read it when it paged."""
+
+    last: Incident
+    paged: Incident | None = None
+    """The record with which it first reached ALERT; None: it never did."""
+    pages: int = 0
+    """How often it rose to ALERT or above; more than once if it was reopened."""
+    points: list[Point] = []
+    """Minutes around the page of the signal that raised it."""
+    signal: str = ""
+
+    @property
+    def reached(self) -> dict[int, float]:
+        """Epoch seconds of each level when first reached; a jump reaches the lower ones too."""
+        first: dict[int, float] = {}
+        for change in self.last.history:
+            for level in range(1, change.level + 1):
+                first.setdefault(level, change.at.timestamp())
+        return first
+
+    @property
+    def end_s(self) -> float:
+        """When it closed, or was last seen."""
+        return (self.last.closed_at or self.last.updated_at).timestamp()
+
+
+class BrandResult(msgspec.Struct):
+    """One brand over the whole history."""
+
+    brand: str
+    mentions: int = 0
+    negative: int = 0
+    late: int = 0
+    repeats: int = 0
+    first_s: int = 0
+    last_s: int = 0
+    cases: list[Case] = []
+    hours: dict[int, Point] = {}
+    """Means a minute of the negative count, by the start of the hour."""
+
+    @property
+    def weeks(self) -> float:
+        """Length of its history; at least a day, or a rate means nothing."""
+        return max(self.last_s - self.first_s, 86_400) / 604_800
+
+    @property
+    def paged(self) -> list[Case]:
+        """The incidents that would have paged."""
+        return [case for case in self.cases if case.paged is not None]
+
+
+class Result(msgspec.Struct):
+    """One configuration over the whole history."""
+
+    name: str
+    brands: list[BrandResult] = []
+    outbreaks: list[Incident] = []
+    """Parents of many brands at once, as they ended."""
+
+    @property
+    def mentions(self) -> int:
+        """Mentions that were counted."""
+        return sum(b.mentions for b in self.brands)
+
+    @property
+    def brand_weeks(self) -> float:
+        """Weeks of all brands together."""
+        return sum(b.weeks for b in self.brands)
+
+    @property
+    def pages(self) -> int:
+        """How often somebody would have been paged."""
+        return sum(case.pages for b in self.brands for case in b.cases)
+
+    @property
+    def pages_per_week(self) -> float:
+        """Pages a brand and week."""
+        return self.pages / self.brand_weeks if self.brands else 0.0
