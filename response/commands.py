@@ -168,6 +168,20 @@ def incident_note(
     _act("note", incident, config, who, text=text)
 
 
+@incident_app.command("replied")
+def incident_replied(
+    incident: IncidentArgument,
+    text: Annotated[str, typer.Option("--what", help="What was said, or its address.")] = "",
+    who: WhoOption = "",
+    config: ConfigOption = None,
+) -> None:
+    """Say that the brand has answered in public: the clock of the first response stops.
+
+    Example: siaga incident replied kirana --what "statement on the press page"
+    """
+    _act("replied", incident, config, who, text=text)
+
+
 @incident_app.command("snooze")
 def incident_snooze(
     incident: IncidentArgument,
@@ -243,6 +257,17 @@ def alerts(config: ConfigOption = None) -> None:
     from streams.run import main
 
     main(_settings(config), ["alerts"])
+
+
+@app.command("clocks")
+def clocks(config: ConfigOption = None) -> None:
+    """Export what waits for an answer, alone (on Kafka).
+
+    Example: siaga clocks -c siaga.toml
+    """
+    from streams.run import main
+
+    main(_settings(config), ["clocks"])
 
 
 @app.command("page")

@@ -12,7 +12,8 @@ from streams.log.port import Entry, Log
 from streams.records import LIVE, Action, Incident
 from streams.topics import ACTIONS, INCIDENTS
 
-KINDS = ("ack", "note", "snooze", "false_alarm", "close")
+KINDS = ("ack", "note", "replied", "snooze", "false_alarm", "close")
+"""`replied`: the brand has answered in public, also where no connector looks."""
 TEXT_LIMIT = 2000
 WHO_LIMIT = 60
 SNOOZE_LONGEST = timedelta(days=7)
@@ -74,6 +75,11 @@ def meant(incidents: Mapping[str, Incident], said: str) -> Incident:
         ids = ", ".join(i.id for i in fitting)
         raise Unknown(f'"{said}" could be any of {ids}: give the whole id')
     raise Unknown(f'no incident "{said}": `siaga incident list --all` shows their ids')
+
+
+def is_drill(run: str) -> bool:
+    """Is it the run of a drill? Those are named `drill...`."""
+    return run.startswith("drill")
 
 
 def event_now(incident: Incident, *, now: datetime) -> datetime:

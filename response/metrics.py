@@ -1,6 +1,6 @@
 """Metrics of what people are told and do. Labels come from closed sets only."""
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from streams.registry import REGISTRY
 
@@ -21,7 +21,8 @@ ALERTS_WAITING = Gauge(
 # Cardinality: the closed set of action kinds and ways.
 ACTIONS = Counter(
     "siaga_actions_total",
-    "What people did about incidents (ack, note, snooze, false_alarm, close) and how (page, link).",
+    "What people did about incidents (ack, note, replied, snooze, false_alarm, close) and how "
+    "(page, link, chat).",
     labelnames=("kind", "via"),
     registry=REGISTRY,
 )
@@ -29,5 +30,14 @@ REFUSALS = Counter(
     "siaga_page_refusals_total",
     "Requests that the page refused, by reason (login, role, csrf, rate, link).",
     labelnames=("reason",),
+    registry=REGISTRY,
+)
+
+# Cardinality: one series of buckets; never a brand.
+FIRST_RESPONSE = Histogram(
+    "siaga_first_response_seconds",
+    "From a complaint's publication to the brand's first reply, of replies seen since this process "
+    "started.",
+    buckets=(60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400),
     registry=REGISTRY,
 )

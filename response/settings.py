@@ -120,12 +120,21 @@ class StepSettings(Section):
     min_level: Level = "alert"
 
 
+def _first_response_minutes() -> "dict[Level, Annotated[int, Field(ge=1, le=7 * 24 * 60)]]":
+    return {"alert": 60, "crisis": 15}
+
+
 class OncallSettings(Section):
     """The rota: people, weekly shifts (the first that matches wins), ladder."""
 
     people: dict[Name, PersonSettings] = Field(default_factory=dict)
     shifts: tuple[ShiftSettings, ...] = ()
     ladder: tuple[StepSettings, ...] = ()
+    first_response_minutes: dict[Level, Annotated[int, Field(ge=1, le=7 * 24 * 60)]] = Field(
+        default_factory=_first_response_minutes
+    )
+    """How long after an incident reached a level the brand may stay silent; a level that is not
+    named has no such clock."""
 
     @model_validator(mode="after")
     def _people_exist(self) -> "OncallSettings":

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from response.clocks import HORIZON_S
+from response.follow import since
 from response.page.view import View
 from streams import codec
 from streams.log.port import Log, LogRecord, Unavailable
@@ -18,7 +20,8 @@ log = logging.getLogger("siaga.page")
 RETRY_S = 2.0
 HISTORY_RECORDS = 50_000
 """Per partition, the most that is read back at a start; older records wait in the topic."""
-SCORED_RECORDS = 400
+SCORED_RECORDS = 20_000
+"""Per partition, the most that is read back for the complaints of the last day."""
 TICK_RECORDS = 200
 
 Apply = Callable[[LogRecord, float], None]
@@ -85,6 +88,10 @@ class Feed:
             await asyncio.sleep(RETRY_S)
 
     async def _start(self, topic: str, ends: Mapping[int, int], back: int | None) -> dict[int, int]:
+        if topic == SCORED:
+            # As far back as the clocks of complaints go: the page and the metrics must agree.
+            day_ago_ms = int(1000 * (self.clock() - HORIZON_S))
+            return await since(self.log, topic, day_ago_ms, SCORED_RECORDS)
         starts = await self.log.starts(topic)
         return {
             p: first if back is None else max(first, ends.get(p, first) - back)

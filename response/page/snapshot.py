@@ -233,7 +233,7 @@ def _row(
     usual = [p.volume.expected for p in hour if p.volume and p.volume.expected is not None]
     expected = sum(usual) if usual else None
     share = brand.points[-1].share if brand.points else None
-    waiting, oldest = brand.unanswered(run.clock)
+    waiting, oldest = brand.complaints.unanswered(run.clock)
     return {
         "name": brand.name,
         "title": titles.get(brand.name) or brand.name,

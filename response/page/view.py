@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from detectors.anomaly.reading import Reading
+from response.clocks import Complaints
 from streams.records import LIVE, Action, Incident, Minute, Run, Scored, ScoredBatch, Tick
 
 MENTIONS_KEPT = 200
 MENTIONS_PER_BRAND = 60
 INCIDENTS_KEPT = 200
 RUNS_KEPT = 6
-COMPLAINTS_KEPT = 5000
-"""Per brand; more unanswered complaints than this are shown as "5000+"."""
-COMPLAINT_HORIZON_S = 24 * 3600
-"""A complaint that nobody answered for a day no longer has a clock to stop."""
 ACTIONS_KEPT = 50
 MINUTE_S = 60
 LIVE_FIRST_S = 600
@@ -48,13 +45,7 @@ class BrandView:
     readings: tuple[Reading, ...] = ()
     blind: tuple[str, ...] = ()
     mentions: deque[Scored] = field(default_factory=lambda: deque(maxlen=MENTIONS_PER_BRAND))
-    complaints: OrderedDict[str, float] = field(default_factory=OrderedDict)
-    """Unanswered negative mentions of the last day: id to the time of publication."""
-
-    def unanswered(self, clock: float) -> tuple[int, float | None]:
-        """How many complaints wait, and when the oldest of them was published."""
-        waiting = [at for at in self.complaints.values() if at > clock - COMPLAINT_HORIZON_S]
-        return len(waiting), min(waiting, default=None)
+    complaints: Complaints = field(default_factory=Complaints)
 
     def window(self, minutes: int, through: float) -> list[Point]:
         """The points of the `minutes` minutes that end at `through`, oldest first.
@@ -207,12 +198,11 @@ class View:
             if scored.fate == "revision" or mention.deleted:
                 _drop(brand.mentions, mention.id)
                 _drop_pairs(run.mentions, batch.brand, mention.id)
-                brand.complaints.pop(mention.id, None)
+            brand.complaints.scored(scored)
             if mention.deleted:
                 continue
             brand.mentions.append(scored)
             run.mentions.append((batch.brand, scored))
-            _complaint(brand, scored)
 
     def incident(self, incident: Incident, now: float) -> None:
         run = self._touched(incident.run, now)
@@ -281,20 +271,6 @@ def with_actions(incident: Incident, actions: Iterable[Action]) -> Incident:
             change = "closed" if action.kind == "close" else "false_alarm"
             incident = msgspec.structs.replace(incident, change=change, closed_at=action.at)
     return incident
-
-
-def _complaint(brand: BrandView, scored: Scored) -> None:
-    mention = scored.mention
-    if mention.own:
-        if mention.in_reply_to:
-            # A source names the parent by its native id; mentions are keyed `source:native_id`.
-            brand.complaints.pop(mention.in_reply_to, None)
-            brand.complaints.pop(f"{mention.source}:{mention.in_reply_to}", None)
-        return
-    if scored.sentiment == "negative":
-        brand.complaints[mention.id] = mention.published_at.timestamp()
-        while len(brand.complaints) > COMPLAINTS_KEPT:
-            brand.complaints.popitem(last=False)
 
 
 def _drop(kept: deque[Scored], mention_id: str) -> None:

@@ -1,0 +1,233 @@
+"""The service `clocks`: what waits for an answer, as metrics.
+
+Its state is rebuilt from the log at each start: complaints of the last day, open incidents, what
+people did. Nothing is exported before that is done: half a day of replies unread would look like a
+brand that has fallen silent.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import msgspec
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from response.clocks import AGES, HORIZON_S, Complaints, first_word, overdue
+from response.follow import follow
+from response.incidents import is_drill
+from response.metrics import FIRST_RESPONSE
+from response.page.view import is_open, with_actions
+from response.settings import LEVEL_NUMBERS, OncallSettings
+from streams import codec
+from streams.log.port import Log, LogRecord
+from streams.records import LIVE, Action, Incident, ScoredBatch
+from streams.registry import REGISTRY
+from streams.settings import RootSettings
+from streams.topics import ACTIONS, INCIDENTS, SCORED
+
+log = logging.getLogger("siaga.clocks")
+
+RECORDS = 20_000
+"""Per partition, the most that is read back at a start."""
+INCIDENTS_DAYS = 30
+"""An incident without a change for so long is of a run that was given up."""
+DRILL_S = 24 * 3600.0
+"""A drill that was given up is forgotten after this."""
+ACTIONS_KEPT = 1000
+"""Incidents whose actions are remembered."""
+TIDY_S = 60.0
+
+
+class Waiting(Collector):
+    """What the service knows, and its metrics. `clock` is wall time in epoch seconds."""
+
+    def __init__(self, settings: RootSettings, clock: Callable[[], float]) -> None:
+        self.run = settings.shown_run
+        self.brands = {name: Complaints() for name in settings.brands}
+        self.minutes = {
+            LEVEL_NUMBERS[level]: minutes
+            for level, minutes in settings.section(OncallSettings).first_response_minutes.items()
+        }
+        self.incidents: dict[str, Incident] = {}
+        self.drills: dict[str, tuple[Incident, float]] = {}
+        """Open incidents of drills, and when they were last heard of."""
+        self.actions: OrderedDict[str, deque[Action]] = OrderedDict()
+        self.missing = {SCORED, INCIDENTS, ACTIONS}
+        """Topics that have not been read up to where they ended at the start."""
+        self._clock = clock
+        self._event_time = 0.0
+
+    def now(self) -> float:
+        """The run's time: the wall's for live, that of its newest mention for a replay."""
+        return self._clock() if self.run == LIVE else self._event_time
+
+    # --- in ----------------------------------------------------------------
+
+    def scored(self, batch: ScoredBatch, *, fresh: bool) -> None:
+        """Work in mentions; `fresh` ones also count for the times to a first response."""
+        complaints = self.brands.get(batch.brand)
+        if batch.run != self.run or complaints is None:
+            return
+        for scored in batch.mentions:
+            self._event_time = max(self._event_time, scored.mention.published_at.timestamp())
+            for seconds in complaints.scored(scored):
+                if fresh:
+                    FIRST_RESPONSE.observe(seconds)
+
+    def incident(self, incident: Incident, heard: float) -> None:
+        """Work in the state of an incident."""
+        if is_drill(incident.run):
+            self.drills[incident.id] = (incident, heard)
+            if not is_open(incident):
+                del self.drills[incident.id]
+        elif incident.run == self.run and incident.brand in self.brands:
+            self._event_time = max(self._event_time, incident.updated_at.timestamp())
+            known = self.incidents.get(incident.id)
+            if known is None or incident.sequence > known.sequence:
+                self.incidents[incident.id] = incident
+            if not is_open(self.incidents[incident.id]):
+                del self.incidents[incident.id]
+
+    def action(self, action: Action) -> None:
+        """Work in what a person did; repeats change nothing."""
+        if action.run != self.run and not is_drill(action.run):
+            return
+        known = self.actions.setdefault(action.incident, deque(maxlen=50))
+        if all(action.id != each.id for each in known):
+            known.append(action)
+        while len(self.actions) > ACTIONS_KEPT:
+            self.actions.popitem(last=False)
+
+    def tidy(self) -> None:
+        """Let go of what no longer counts."""
+        for complaints in self.brands.values():
+            complaints.forget(self.now())
+        long_ago = self._clock() - DRILL_S
+        self.drills = {k: (i, heard) for k, (i, heard) in self.drills.items() if heard > long_ago}
+
+    # --- out ---------------------------------------------------------------
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing beforehand: the series depend on what waits."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """The families; none before the state is whole. Runs in the scraping thread."""
+        if self.missing:
+            return
+        now = self.now()
+        unanswered = GaugeMetricFamily(
+            "siaga_unanswered_complaints",
+            "Complaints of the last 24 hours without a reply of the brand, by age up to the label.",
+            labels=("brand", "age"),
+        )
+        oldest = GaugeMetricFamily(
+            "siaga_oldest_unanswered_timestamp_seconds",
+            "When the oldest unanswered complaint of the last 24 hours was published.",
+            labels=("brand",),
+        )
+        late = GaugeMetricFamily(
+            "siaga_response_overdue",
+            "1 if the first response to the brand's open incident is later than its severity "
+            "allows, by level.",
+            labels=("brand", "level"),
+        )
+        drill = GaugeMetricFamily(
+            "siaga_drill_level",
+            "Highest level of a running drill (runs named drill*).",
+            labels=("brand",),
+        )
+        for brand, complaints in self.brands.items():
+            _, since = complaints.unanswered(now)
+            # Idle brands export nothing: thousands of zeros cost more than they say.
+            if since is not None:
+                oldest.add_metric((brand,), since)
+                by_age = complaints.by_age(now)
+                for label, _ in AGES:
+                    unanswered.add_metric((brand, label), by_age[label])
+        for (brand, level), value in sorted(self._overdue(now).items()):
+            late.add_metric((brand, str(level)), value)
+        for brand, level in sorted(self._drills().items()):
+            drill.add_metric((brand,), level)
+        yield from (unanswered, oldest, late, drill)
+
+    def _overdue(self, now: float) -> dict[tuple[str, int], int]:
+        found: dict[tuple[str, int], int] = {}
+        for incident in list(self.incidents.values()):
+            done = tuple(self.actions.get(incident.id, ()))
+            if not is_open(with_actions(incident, done)):
+                continue
+            responded = first_word(incident, self.brands.get(incident.brand), done)
+            is_late = overdue(incident, responded, self.minutes, now=now)
+            key = (incident.brand, incident.level)
+            found[key] = max(found.get(key, 0), int(is_late))
+        return found
+
+    def _drills(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for incident, _ in list(self.drills.values()):
+            done = tuple(self.actions.get(incident.id, ()))
+            if incident.brand in self.brands and is_open(with_actions(incident, done)):
+                found[incident.brand] = max(found.get(incident.brand, 0), incident.level)
+        return found
+
+
+async def serve(settings: RootSettings, log_: Log) -> None:
+    """Follow the log and export what waits, until cancelled."""
+    waiting = Waiting(settings, time.time)
+    REGISTRY.register(waiting)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for topic, apply, horizon_s in (
+                (SCORED, _scored, HORIZON_S),
+                (INCIDENTS, _incident, INCIDENTS_DAYS * 86_400.0),
+                (ACTIONS, _action, INCIDENTS_DAYS * 86_400.0),
+            ):
+                following = follow(
+                    log_,
+                    topic,
+                    partial(_all, waiting, apply),
+                    since_ms=int(1000 * (time.time() - horizon_s)),
+                    most=RECORDS,
+                    ready=partial(waiting.missing.discard, topic),
+                )
+                group.create_task(following, name=f"clocks {topic}")
+            group.create_task(_tidy(waiting), name="clocks tidy")
+    finally:
+        REGISTRY.unregister(waiting)
+
+
+async def _tidy(waiting: Waiting) -> None:
+    while True:
+        await asyncio.sleep(TIDY_S)
+        waiting.tidy()
+
+
+Apply = Callable[[Waiting, bytes, LogRecord, bool], None]
+
+
+def _all(waiting: Waiting, apply: Apply, chunk: Sequence[LogRecord], fresh: bool) -> None:
+    for record in chunk:
+        if record.value is None:
+            continue
+        try:
+            apply(waiting, record.value, record, fresh)
+        except msgspec.DecodeError as e:
+            where = f"{record.topic}[{record.partition}] at {record.offset}"
+            log.warning("clocks: %s is not a record this version reads (%s); left out", where, e)
+
+
+def _scored(waiting: Waiting, value: bytes, _: LogRecord, fresh: bool) -> None:
+    waiting.scored(codec.scored.decode(value), fresh=fresh)
+
+
+def _incident(waiting: Waiting, value: bytes, record: LogRecord, _: bool) -> None:
+    waiting.incident(codec.incident.decode(value), record.timestamp_ms / 1000)
+
+
+def _action(waiting: Waiting, value: bytes, _: LogRecord, __: bool) -> None:
+    waiting.action(codec.action.decode(value))
