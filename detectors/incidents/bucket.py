@@ -88,6 +88,16 @@ def add(table: dict[str, Pair], key: str, count: float, negative: float) -> None
         table[key] = [count, negative]
 
 
+def _add_all(mine: dict[str, Pair], theirs: dict[str, Pair]) -> None:
+    for key, pair in theirs.items():
+        known = mine.get(key)
+        if known is not None:
+            known[0] += pair[0]
+            known[1] += pair[1]
+        elif len(mine) < MAX_KEYS:
+            mine[key] = pair.copy()
+
+
 def top(table: dict[str, Pair], limit: int) -> dict[str, Pair]:
     """The largest entries; the remainder is known from the bucket's totals."""
     if len(table) <= limit:
@@ -143,13 +153,9 @@ def merge(
         merged.mentions += bucket.mentions
         merged.negative += bucket.negative
         merged.synchrony = max(merged.synchrony, bucket.synchrony)
-        for mine, theirs in (
-            (merged.channels, bucket.channels),
-            (merged.topics, bucket.topics),
-            (merged.authors, bucket.authors),
-        ):
-            for key, (count, negative) in theirs.items():
-                add(mine, key, count, negative)
+        _add_all(merged.channels, bucket.channels)
+        _add_all(merged.topics, bucket.topics)
+        _add_all(merged.authors, bucket.authors)
         merged.bad += bucket.bad
         merged.rest += bucket.rest
     bad_cap, rest_cap, author_cap = caps

@@ -31,13 +31,15 @@ MAX_SPREADING = 5
 SPREADING_S = 86_400
 
 RUNGS: tuple[tuple[int, int, tuple[int, int, int]], ...] = (
-    # (length in s, how many, (negative sample, other sample, authors) of each)
-    (60, 5, (8, 3, 16)),
-    (300, 6, (6, 2, 12)),
-    (1800, 7, (3, 1, 8)),
+    # (length in s, how many are left behind, (negative sample, other sample, authors) of each)
+    (60, 3, (6, 2, 12)),
+    (300, 2, (6, 2, 12)),
+    (1800, 2, (3, 1, 8)),
     (14_400, 6, (2, 1, 6)),
 )
-"""A ladder of ever longer buckets over 28 hours: exact near the onset, coarse a day ago."""
+"""A ladder of ever longer buckets over 28 hours: exact near the onset, coarse a day ago. Buckets
+climb together, all of one longer bucket at once: that is a fifth of the work and a fairer sample
+than adding them one by one."""
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -101,15 +103,17 @@ class Evidence:
                     bucket.rest = bucket.rest[::2]
                     bucket.rest_stride *= 2
 
-    def advance(self, minute_s: int) -> None:
-        """Every minute that starts at or before `minute_s` is over."""
-        for start_s in sorted(self._open):
-            if start_s <= minute_s:
-                self._close(start_s)
+    def advance(self, minute_s: int) -> bool:
+        """Every minute that starts at or before `minute_s` is over; whether any held a mention."""
+        over = sorted(start_s for start_s in self._open if start_s <= minute_s)
+        for start_s in over:
+            self._close(start_s)
         self._closed_s = max(self._closed_s, minute_s)
         if self._spreading:
             horizon_s = minute_s - SPREADING_S
-            self._keep_spreading([o for o in self._spreading if o.at_s >= horizon_s])
+            if any(o.at_s < horizon_s for o in self._spreading):
+                self._keep_spreading([o for o in self._spreading if o.at_s >= horizon_s])
+        return bool(over)
 
     def explain(
         self,
@@ -207,21 +211,33 @@ class Evidence:
         closed = bucket.close(bad_cap=bad_cap, rest_cap=rest_cap, author_cap=author_cap)
         self._background.learn([*closed.bad, *closed.rest])
         self._rungs[0].append(closed)
-        for i in range(len(RUNGS)):
-            _, limit, _ = RUNGS[i]
-            while len(self._rungs[i]) > limit:
-                oldest = self._rungs[i].pop(0)
-                if i + 1 < len(RUNGS):
-                    self._climb(i + 1, oldest)
+        for rung in range(len(RUNGS)):
+            self._climb(rung)
 
-    def _climb(self, rung: int, bucket: Bucket) -> None:
-        length_s, _, caps = RUNGS[rung]
-        start_s = bucket.start_s - bucket.start_s % length_s
-        above = self._rungs[rung]
-        parts = [bucket]
-        if above and above[-1].start_s == start_s:
-            parts = [above.pop(), bucket]
-        above.append(merge(parts, start_s=start_s, end_s=start_s + length_s, caps=caps))
+    def _climb(self, rung: int) -> None:
+        """Merge what a rung holds beyond its limit, once a whole longer bucket of it is there."""
+        buckets = self._rungs[rung]
+        limit = RUNGS[rung][1]
+        if len(buckets) <= limit:
+            return
+        if rung + 1 == len(RUNGS):
+            del buckets[: len(buckets) - limit]
+            return
+        length_s, _, caps = RUNGS[rung + 1]
+        while len(buckets) > limit:
+            start_s = buckets[0].start_s - buckets[0].start_s % length_s
+            end_s = start_s + length_s
+            size = 1
+            while size < len(buckets) and buckets[size].start_s < end_s:
+                size += 1
+            if len(buckets) - size < limit:
+                return
+            parts = buckets[:size]
+            del buckets[:size]
+            above = self._rungs[rung + 1]
+            if above and above[-1].start_s == start_s:
+                parts.insert(0, above.pop())  # a late minute of a bucket that has climbed
+            above.append(merge(parts, start_s=start_s, end_s=end_s, caps=caps))
 
     def _spread(self, o: Observation) -> None:
         """Keep the furthest-spreading negative mentions; an edit replaces its former self."""

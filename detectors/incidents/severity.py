@@ -165,6 +165,30 @@ def level_of(
     return max(verdicts, key=_weight)
 
 
+def may_rise(
+    surges: tuple[Surge, ...],
+    config: SeverityConfig,
+    *,
+    negative: float,
+    top_reach: float,
+    security: int,
+) -> bool:
+    """Whether open minutes that hold so much in all may raise a level before they close.
+
+    Every level asks for a size, and what is there is taken for excess to the last mention. Not
+    asked is what can wait for the end of the minute: attention, which raises a WATCH at most, and
+    a slow burn, which has hours.
+    """
+    asked = min(config.watch_excess, config.floor_alert)
+    if security or top_reach >= config.velocity_reach or negative >= asked:
+        return True
+    return any(
+        surge.excess + negative >= asked
+        for surge in surges
+        if surge.signal in ("negative", "negative_share")
+    )
+
+
 def held_level(
     surges: tuple[Surge, ...],
     recent: Recent,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
+from detectors.incidents.severity import may_rise
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.detect import elapsed, learn, score
 from streams.pipeline.judge import judge
@@ -15,9 +16,6 @@ from streams.records import Counts, Minute
 
 QUIET_LEARNED = 7 * 1440
 """Of a longer silence only the last week of empty minutes is learned: it says all there is."""
-
-LINGER_S = 15 * MINUTE_S
-"""A brand without mentions for this long and without an incident is left alone by ticks."""
 
 MOST_ELAPSED = 0.999
 """An open minute whose time is over is still open: late mentions may fill it."""
@@ -49,14 +47,17 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
         else:
             _close_one(config, brand, minute_s, blind, out)
         hot.closed_through_s = minute_s + max(quiet, 1) * MINUTE_S
-    brand.evidence.advance(bound_s - MINUTE_S)
-    brand.changed.add("evidence")
+    if brand.evidence.advance(bound_s - MINUTE_S):
+        brand.changed.add("evidence")
     brand.seen.forget(before_s=watermark_s - config.dedupe_horizon_s)
     return True
 
 
 def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome) -> bool:
     """Score the open minutes that have grown: an alert need not wait for their end.
+
+    Open minutes that hold less than any level asks for wait for their end: most do, and a look
+    costs as much as a closed minute.
 
     Returns
     -------
@@ -65,6 +66,8 @@ def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome
     """
     hot = brand.hot
     if not hot.touched:
+        return False
+    if not _matters(config, brand):
         return False
     now = _time(marks.clock_s)
     for minute_s in sorted(hot.touched):
@@ -85,10 +88,34 @@ def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome
     return True
 
 
-def rests(brand: BrandState, marks: Marks) -> bool:
-    """Whether ticks may leave a brand alone until it is mentioned again."""
-    hot = brand.hot
-    return not hot.minutes and not brand.busy() and marks.clock_s - hot.active_s > LINGER_S
+def _matters(config: PipelineConfig, brand: BrandState) -> bool:
+    """Whether the open minutes could raise a level, given what the closed ones left."""
+    if brand.busy():
+        return True
+    negative, top_reach, security = 0.0, 0.0, 0
+    for minute in brand.hot.minutes.values():
+        negative += minute.negative_mass
+        top_reach = max(top_reach, minute.top_reach)
+        security += minute.security
+    return may_rise(
+        brand.incident.surges if brand.incident else (),
+        config.severity_of(brand.brand),
+        negative=negative,
+        top_reach=top_reach,
+        security=security,
+    )
+
+
+def rests(config: PipelineConfig, brand: BrandState, marks: Marks) -> bool:
+    """Whether ticks may leave a brand alone until it is mentioned again: it catches up then.
+
+    Not while a source is blind: nobody would know later which silence was one.
+    """
+    return (
+        not brand.hot.minutes
+        and not brand.busy()
+        and not marks.blind(blind_after_s=config.blind_after_s)
+    )
 
 
 def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:

@@ -24,7 +24,6 @@ from streams.records import (
     Batch,
     Mention,
     MentionsRecord,
-    Run,
     Scored,
     ScoredBatch,
     Tick,
@@ -112,31 +111,26 @@ class Pipeline:
         out.tick, out.run = True, tick.run
         before = state.marks.get(tick.run, Marks())
         marks = state.marks[tick.run] = before.heard(tick)
-        self._catch_up(state, tick.run, before, marks, out)
-        for brand in state.awake(tick.run):
+        blind_after_s = self.config.blind_after_s
+        # When a source falls silent, resting brands first learn the quiet that was really heard.
+        silenced = bool(
+            marks.blind(blind_after_s=blind_after_s)
+            and not before.blind(blind_after_s=blind_after_s)
+        )
+        for brand in state.of_run(tick.run) if silenced else state.awake(tick.run):
             if brand.hot.applied >= offset:
                 continue
             if rests(self.config, brand, marks):
                 state.rest(brand)
                 continue
-            closed = close(self.config, brand, marks, out)
-            if glance(self.config, brand, marks, out) or closed:
+            changed = silenced and close(self.config, brand, before, out)
+            changed |= close(self.config, brand, marks, out)
+            changed |= glance(self.config, brand, marks, out)
+            if changed:
                 brand.hot.applied = offset
                 state.touch(brand)
-
-    def _catch_up(
-        self, state: PartitionState, run: Run, before: Marks, after: Marks, out: Outcome
-    ) -> None:
-        """When a source falls silent, resting brands learn the quiet that was really heard."""
-        blind_after_s = self.config.blind_after_s
-        if not after.blind(blind_after_s=blind_after_s) or before.blind(
-            blind_after_s=blind_after_s
-        ):
-            return
-        for brand in state.of_run(run):
-            if close(self.config, brand, before, out):
-                state.touch(brand)
-            state.wake(brand)
+            if silenced:
+                state.wake(brand)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands

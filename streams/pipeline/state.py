@@ -182,6 +182,10 @@ class PartitionState:
         """The brands that a tick must look at, in a stable order."""
         return [self.brands[run, name] for name in sorted(self._awake.get(run, ()))]
 
+    def of_run(self, run: Run) -> list[BrandState]:
+        """All brands of a run, in a stable order."""
+        return [self.brands[at] for at in sorted(self.brands) if at[0] == run]
+
     def changes(self) -> Iterator[tuple[str, bytes | None]]:
         """Values to write, brand by brand; `marks_change` comes after these are acknowledged."""
         touched, self._touched = self._touched, {}

@@ -48,9 +48,7 @@ class Known:
         self.version = language.version
         self._read = {text: language.understand(text) for text in texts}
 
-    def understand(
-        self, text: str, *, lang: str = "", rating: float | None = None, source: str = ""
-    ) -> Understood:
+    def understand(self, text: str, **_: object) -> Understood:
         """What was read beforehand."""
         return self._read[text]
 
