@@ -111,7 +111,7 @@ def ends_place(first: int, last: int) -> int:
     return place(f"d ends {first} {last}")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=16_000)
 def classes(word: str) -> tuple[str, ...]:
     """Lexicon classes of a word or of its stem; () for an unknown word."""
     known = lexicon()
@@ -200,7 +200,7 @@ def piece(raw: str) -> Piece:
     )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4_000)
 def turned_side(words: tuple[str, ...]) -> Side:
     """Features of a token's words under a negation: few tokens ever need them."""
     return _side(words, turned=True)

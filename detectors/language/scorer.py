@@ -25,11 +25,11 @@ from detectors.language.linear import Table
 from detectors.language.packed import FIELD_BITS, ONE, pack, unpack, unpack_low
 from detectors.language.tokens import split
 
-MEMO_MOST: Final = 20_000
-"""Distinct tokens kept compiled (about 0.8 kB each); beyond it the memo starts afresh."""
-PAIRS_MOST: Final = 100_000
+MEMO_MOST: Final = 12_000
+"""Distinct tokens kept compiled (about 1 kB each); beyond it the memo starts afresh."""
+PAIRS_MOST: Final = 40_000
 
-piece = lru_cache(maxsize=MEMO_MOST)(features.piece)
+piece = lru_cache(maxsize=6_000)(features.piece)
 """Compiled tokens hold no weights: one memo serves all models of a process."""
 
 Extra = Callable[[tuple[str, ...]], Sequence[int]]
