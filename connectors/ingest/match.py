@@ -24,8 +24,14 @@ from streams.settings import BrandSettings
 HASHTAG_MIN_LETTERS = 6
 """Shorter names are parts of too many words (`#deltaforce`)."""
 
-_CAMEL_TAG = re.compile(r"#(\w*[a-z]\w*[A-Z]\w*|\w*[A-Z][a-z]\w*)")
-_CAMEL_EDGE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+HASHTAG_MAX_LETTERS = 100
+"""Longer ones are no words of people; looking at all of a text for each match would take hours."""
+
+MAX_MATCHES = 1000
+"""Of names, and of exclusions, that one text is judged by; more of them say nothing new."""
+
+_TAG = re.compile(rf"#(\w{{2,{HASHTAG_MAX_LETTERS}}})")
+_CAMEL_EDGE = re.compile(r"(?<=[a-z0-9_])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z0-9])_")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff]"
 )
@@ -55,9 +61,10 @@ def _edge(inside: str, outside: str) -> bool:
 
 def _hashtag_start(text: str, start: int) -> int:
     """Index after the # of the hashtag that `start` is in, or -1."""
-    while start and _word(text[start - 1]):
-        start -= 1
-    return start if start and text[start - 1] == "#" else -1
+    for at in range(start, max(start - HASHTAG_MAX_LETTERS, 0), -1):
+        if not _word(text[at - 1]):
+            return at if text[at - 1] == "#" else -1
+    return -1
 
 
 def _is_name(text: str, start: int, end: int) -> bool:
@@ -140,7 +147,7 @@ class Matcher:
         if self._empty:
             return ()
         folded = fold(text)
-        if "#" in text and (tags := _CAMEL_TAG.findall(text)):
+        if "#" in text and (tags := [t for t in _TAG.findall(text) if _CAMEL_EDGE.search(t)]):
             parted = (_CAMEL_EDGE.sub(" ", tag).replace("_", " ") for tag in tags)
             folded = f"{folded} | {fold(' | '.join(parted))}"
         hits = list(self._automaton.iter(folded))
@@ -169,9 +176,11 @@ class Matcher:
                         voided.add(use.brand)
                     case _:
                         pass
-        for brand, start, end in named:
-            overlapped = any(b == brand and s < end and start < e for b, s, e in void)
-            if brand not in voided and not overlapped:
+        del void[MAX_MATCHES:]
+        for brand, start, end in named[:MAX_MATCHES]:
+            if brand in found or brand in voided:
+                continue
+            if not any(b == brand and s < end and start < e for b, s, e in void):
                 found.add(brand)
         return tuple(self._names[n] for n in sorted(found))
 

@@ -60,7 +60,7 @@ async def connected(
     where = urlsplit(url).hostname or "the stream"
     try:
         addressed: dict[str, Any] = {} if allow_private else {"host": await _public_address(url)}
-        async with connect(
+        opening = connect(
             url,
             additional_headers=dict(headers or {}),
             user_agent_header=USER_AGENT,
@@ -71,8 +71,12 @@ async def connected(
             compression=None,
             proxy=None,
             **addressed,
-        ) as connection:
+        )
+        connection = await _opened(opening, where)
+        try:
             yield connection
+        finally:
+            await connection.close()
     except InvalidStatus as e:
         status = e.response.status_code
         if status in accept:
@@ -90,6 +94,14 @@ async def connected(
         raise Retryable(f"{where}: no answer in time") from e
     except OSError as e:
         raise Retryable(f"{where}: no connection") from e
+
+
+async def _opened(opening: connect, where: str) -> ClientConnection:
+    try:
+        return await opening
+    except ValueError as e:
+        # Its word for a redirect to another host: the address that was checked is the only one.
+        raise Fatal(f"{where}: redirects to another server: configure that one's address") from e
 
 
 def closed(error: ConnectionClosed) -> str:

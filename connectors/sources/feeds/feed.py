@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors.sources.feeds.xml import BadXml, Node, parse
 
-_TAG = re.compile(r"<[^>]{0,2000}>")
-_BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^>]{0,200}>", re.IGNORECASE)
+# No "<" within: a text of nothing but "<" would be read to its end from each of them.
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>", re.IGNORECASE)
 
 
 class Entry(NamedTuple):

@@ -6,6 +6,7 @@ import socket
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -13,11 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import Context, Fatal, Retryable
+from connectors.contract import Context, Fatal, Item, Retryable
 from connectors.http import ask, client
 from connectors.ingest import guard
+from connectors.ingest.door import Door
 from connectors.ingest.guard import is_public
+from connectors.ingest.match import Matcher
+from connectors.sources import sockets
+from connectors.sources.feeds.feed import plain
 from connectors.sources.feeds.xml import BadXml, parse
+from connectors.sources.sockets import connected
+from streams.settings import BrandSettings
 
 
 @pytest.mark.parametrize(
@@ -239,3 +246,95 @@ def test_any_bytes_are_a_document_or_refused(noise: bytes) -> None:
     for document in (noise, b"<rss><channel>" + noise + b"</channel></rss>"):
         with suppress(BadXml):
             parse(document)
+
+
+@pytest.mark.timeout(60)  # what grows with the square of the length would take hours
+@pytest.mark.parametrize(
+    "unit", ["a", "#", "#a", "aB", "<", "<br ", "&", "tokoraya", "siaga satu ", "@siaga", "\u200b"]
+)
+def test_a_text_that_is_made_to_be_slow_is_not(unit: str) -> None:
+    brands = {"s": BrandSettings(names=("siaga", "tokoraya"), exclusions=("siaga satu",))}
+    door = Door("s", Matcher(brands))
+    text = (unit * 200_000)[:200_000]
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    for hostile in (text, f"#{text}", plain(text)):
+        item = Item(native_id="1", published_at=now, text=hostile)
+        outcome = door.admit(item, now=now)
+        assert outcome.mentions or outcome.dead or "unmatched" in outcome.notes
+
+
+def test_a_dripping_head_is_given_up_in_time() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"X-Y: z\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    with pytest.raises(Retryable):
+        fetch(drip, within_s=0.3)
+
+
+def test_a_head_without_end_is_refused() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"X-Y: " + b"z" * 65_536 + b"\r\n")
+                await writer.drain()
+        writer.close()
+
+    with pytest.raises(Retryable):
+        fetch(flood, within_s=20)
+
+
+def test_what_unpacks_in_layers_stays_packed() -> None:
+    """Only what was asked for is unpacked, and once."""
+    layers = gzip.compress(gzip.compress(b"\0" * 1_000_000))
+    with pytest.raises(Retryable, match="not asked for"):
+        fetch(answering(response(layers, "Content-Encoding: gzip, gzip")))
+
+
+def streaming(url: str, **options: Any) -> None:
+    async def story() -> None:
+        async with connected(url, now=datetime(2025, 1, 1, tzinfo=UTC), **options):
+            pytest.fail("connected")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254"])
+def test_a_stream_into_our_own_network_is_not_opened(host: str) -> None:
+    with pytest.raises(Fatal, match="not public"):
+        streaming(f"ws://{host}:1/")
+
+
+@pytest.mark.parametrize(
+    "target", ["ws://169.254.169.254/", "ws://127.0.0.1:1/", "http://127.0.0.1:1/"]
+)
+def test_a_stream_that_redirects_into_a_private_place_is_refused(
+    monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    asked: list[str] = []
+
+    def first_only(address: str) -> bool:
+        asked.append(address)
+        return len(asked) == 1
+
+    monkeypatch.setattr(sockets, "is_public", first_only)
+
+    async def story() -> None:
+        moved = response(b"", f"Location: {target}", status="302 Found")
+        async with (
+            serving(answering(moved)) as port,
+            connected(f"ws://127.0.0.1:{port}/", now=datetime(2025, 1, 1, tzinfo=UTC)),
+        ):
+            pytest.fail("connected")
+
+    with pytest.raises(Fatal, match=r"another server|not the address"):
+        asyncio.run(story())
+    assert len(asked) == 1  # the first place alone was asked for
