@@ -1,0 +1,1 @@
+"""`meta`: webhooks of Facebook pages, Instagram and WhatsApp."""

@@ -1,0 +1,310 @@
+"""Meta's notifications to items; pure.
+
+https://developers.facebook.com/docs/graph-api/webhooks/reference/page (feed),
+.../docs/instagram-platform/webhooks/examples (comments, mentions), and
+.../documentation/business-messaging/whatsapp/webhooks/reference/messages.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from connectors.contract import BadItem, Item
+
+LAST_REVISION = 2**53 - 1
+"""A deletion is the last word, and the same each time that it is told."""
+
+CHANNELS = {
+    "page": "facebook",
+    "instagram": "instagram",
+    "whatsapp_business_account": "whatsapp",
+}
+
+POSTS = frozenset({"comment", "post", "status", "photo", "video", "share", "link", "album"})
+"""Items of a page's feed that hold a text; reactions and likes hold none."""
+
+REMOVED = frozenset({"remove", "delete"})
+EDITED = frozenset({"edit", "edited", "update"})
+
+
+class _Person(msgspec.Struct, frozen=True):
+    id: str | int = ""
+    name: str = ""
+    username: str = ""
+
+
+class Feed(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """The value of a change of a page's feed."""
+
+    item: str = ""
+    verb: str = ""
+    comment_id: str = ""
+    post_id: str = ""
+    parent_id: str = ""
+    sender: _Person = _Person()
+    message: str = ""
+    created_time: int = 0
+    permalink_url: str = ""
+
+
+class _Media(msgspec.Struct, frozen=True):
+    id: str | int = ""
+
+
+class Comment(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """The value of a change of Instagram comments."""
+
+    id: str | int
+    sender: _Person = _Person()
+    text: str = ""
+    media: _Media = _Media()
+    parent_id: str | int = ""
+
+
+class Mentioned(msgspec.Struct, frozen=True):
+    """The value of an Instagram mention: ids only."""
+
+    media_id: str | int = ""
+    comment_id: str | int = ""
+
+
+class _Text(msgspec.Struct, frozen=True):
+    body: str = ""
+    caption: str = ""
+    text: str = ""
+    title: str = ""
+
+
+class _Interactive(msgspec.Struct, frozen=True):
+    button_reply: _Text = _Text()
+    list_reply: _Text = _Text()
+
+
+class _About(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """A WhatsApp message."""
+
+    id: str
+    timestamp: str | int
+    sender: str = ""
+    type: str = ""
+    text: _Text = _Text()
+    image: _Text = _Text()
+    video: _Text = _Text()
+    document: _Text = _Text()
+    button: _Text = _Text()
+    interactive: _Interactive = _Interactive()
+    context: _About = _About()
+
+    def words(self) -> str:
+        """Return what was written, whatever the kind of message."""
+        replied = self.interactive
+        told = (
+            self.text.body,
+            self.image.caption,
+            self.video.caption,
+            self.document.caption,
+            self.button.text,
+            replied.button_reply.title,
+            replied.list_reply.title,
+        )
+        return next((t for t in told if t), "")
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    display_phone_number: str = ""
+
+
+class Messages(msgspec.Struct, frozen=True):
+    """The value of a change of WhatsApp messages, or of echoes of what the team sent."""
+
+    metadata: _Metadata = _Metadata()
+    messages: tuple[msgspec.Raw, ...] = ()
+    message_echoes: tuple[msgspec.Raw, ...] = ()
+
+
+class _Change(msgspec.Struct, frozen=True):
+    field: str = ""
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    id: str | int = ""
+    time: int = 0
+    changes: tuple[_Change, ...] = ()
+    field: str = ""
+    """With Instagram login a change stands in the entry itself."""
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One notification."""
+
+    object: str = ""
+    entry: tuple[_Entry, ...] = ()
+
+
+_notices = msgspec.json.Decoder(Notice | list[Notice])
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
+
+
+class Reader:
+    """Reads notifications.
+
+    Parameters
+    ----------
+    brand, accounts
+        What everything is about, or what a page, account or business (by id) is about.
+    key
+        Under which phone numbers become pseudonyms.
+    """
+
+    def __init__(self, *, brand: str, accounts: Mapping[str, str], key: bytes) -> None:
+        self._brand = brand
+        self._accounts = accounts
+        self._key = key
+        self._fields: dict[tuple[str, str], Callable[[_Entry, bytes], list[Item | BadItem]]] = {
+            ("page", "feed"): self._feed,
+            ("instagram", "comments"): self._comment,
+            ("instagram", "live_comments"): self._comment,
+            ("instagram", "mentions"): self._mention,
+            ("whatsapp_business_account", "messages"): self._messages,
+            ("whatsapp_business_account", "smb_message_echoes"): self._messages,
+        }
+
+    def read(self, body: bytes) -> tuple[Item | BadItem, ...]:
+        """Return all items of a delivery; fields that nobody subscribed for are left out."""
+        try:
+            told = _notices.decode(body)
+        except _DAMAGED as e:
+            return (_bad(body, "notification", e),)
+        items: list[Item | BadItem] = []
+        for notice in told if isinstance(told, list) else [told]:
+            for entry in notice.entry:
+                for change in entry.changes or (_Change(entry.field, entry.value),):
+                    read = self._fields.get((notice.object, change.field))
+                    if read is None:
+                        continue
+                    raw = bytes(change.value)
+                    try:
+                        items += read(entry, raw)
+                    except _DAMAGED as e:
+                        items.append(_bad(raw, f"{notice.object} {change.field}", e))
+        return tuple(items)
+
+    def _feed(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+        told = msgspec.json.decode(raw, type=Feed)
+        native_id = told.comment_id or told.post_id
+        if told.item not in POSTS or not native_id or told.verb in ("hide", "unhide", "block"):
+            return []
+        account = str(entry.id)
+        removed = told.verb in REMOVED
+        if not removed and not told.message.strip():
+            return []  # a picture without words
+        # A page answers under its own id: anybody may call himself like it.
+        sender = str(told.sender.id)
+        author = sender if sender == account else told.sender.name or sender
+        revision = LAST_REVISION if removed else 0
+        if told.verb in EDITED:
+            revision = max(int(_time(entry.time).timestamp()), 1)
+        parent = told.parent_id if told.comment_id else ""
+        return [
+            self._item(
+                "page",
+                account,
+                native_id,
+                _time(told.created_time or entry.time),
+                text="" if removed else told.message,
+                author=author,
+                url=told.permalink_url or f"https://www.facebook.com/{native_id}",
+                kind="comment" if told.comment_id else "post",
+                in_reply_to=parent,
+                revision=revision,
+                deleted=removed,
+            )
+        ]
+
+    def _comment(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+        told = msgspec.json.decode(raw, type=Comment)
+        if not told.text.strip():
+            return []
+        return [
+            self._item(
+                "instagram",
+                str(entry.id),
+                str(told.id),
+                _time(entry.time),
+                text=told.text,
+                author=told.sender.username or str(told.sender.id),
+                kind="comment",
+                in_reply_to=str(told.parent_id),
+            )
+        ]
+
+    def _mention(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+        told = msgspec.json.decode(raw, type=Mentioned)
+        name = f"comment {told.comment_id}" if told.comment_id else f"media {told.media_id}"
+        detail = f"Instagram tells only the ids of a mention ({name}): look it up in the app"
+        return [BadItem("empty_text", detail, f"instagram:{entry.id}/{name}", raw)]
+
+    def _messages(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+        told = msgspec.json.decode(raw, type=Messages)
+        items: list[Item | BadItem] = []
+        for sent, raws in ((False, told.messages), (True, told.message_echoes)):
+            for one in raws:
+                try:
+                    message = msgspec.json.decode(one, type=Message)
+                    if words := message.words():
+                        ours = told.metadata.display_phone_number
+                        author = ours if sent else self._pseudonym(message.sender)
+                        items.append(
+                            self._item(
+                                "whatsapp_business_account",
+                                str(entry.id),
+                                message.id,
+                                _time(int(message.timestamp)),
+                                text=words,
+                                author=author,
+                                kind="message",
+                                in_reply_to=message.context.id,
+                            )
+                        )
+                except _DAMAGED as e:
+                    items.append(_bad(bytes(one), "WhatsApp message", e))
+        return items
+
+    def _pseudonym(self, number: str) -> str:
+        """A person's number is nobody's business; the same person stays the same author."""
+        if not number:
+            return ""
+        return (
+            f"wa-{hmac.digest(self._key, number.encode('utf-8', 'replace'), 'sha256').hex()[:16]}"
+        )
+
+    def _item(
+        self, kind_of: str, account: str, native_id: str, at: datetime, **values: Any
+    ) -> Item:
+        parent = values.pop("in_reply_to", "")
+        return Item(
+            native_id=f"{kind_of}:{native_id}",
+            published_at=at,
+            channel=CHANNELS[kind_of],
+            brand=self._accounts.get(account, self._brand),
+            in_reply_to=f"{kind_of}:{parent}" if parent else "",
+            **values,
+        )
+
+
+def _time(stamp: int) -> datetime:
+    """Read seconds or, as newer products send them, milliseconds."""
+    return datetime.fromtimestamp(stamp / 1000 if stamp > 10**11 else stamp, UTC)
+
+
+def _bad(raw: bytes, what: str, error: Exception) -> BadItem:
+    return BadItem("broken_row", f"not a {what} as documented: {error}", "", raw)

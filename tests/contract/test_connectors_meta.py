@@ -1,0 +1,414 @@
+"""Meta's webhooks over real HTTP: handshake, signature, 200 after the log, redelivery, pressure."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from meta_sender import (
+    AT,
+    BUSINESS,
+    INSTAGRAM,
+    PAGE,
+    SECRET,
+    VERIFY,
+    body_of,
+    deliver,
+    instagram_comment,
+    message,
+    page_feed,
+    signature,
+    until_taken,
+    whatsapp,
+)
+
+from connectors.contract import BadItem, Context, Fatal, Item, Page
+from connectors.ingest.door import REASONS, Door
+from connectors.ingest.match import Matcher
+from connectors.ingest.runner import Runner
+from connectors.memory_log import MemoryLog
+from connectors.sources.meta import inbox
+from connectors.sources.meta.notices import LAST_REVISION, Reader
+from connectors.sources.meta.source import MetaConnector, MetaSettings
+from streams import codec
+from streams.records import Batch
+from streams.settings import BrandSettings
+from streams.topics import MENTIONS
+
+MADE = datetime.fromtimestamp(AT, UTC)
+READER = Reader(brand="tokoraya", accounts={INSTAGRAM: "tokokecil"}, key=SECRET.encode())
+
+
+def read(notice: dict[str, Any]) -> list[Item]:
+    found = READER.read(body_of(notice))
+    assert all(isinstance(i, Item) for i in found)
+    return cast("list[Item]", list(found))
+
+
+def connector(**values: Any) -> MetaConnector:
+    given_values: dict[str, Any] = {"port": 0, "brand": "tokoraya"} | values
+    settings = MetaSettings(**given_values)
+    environ = {"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": VERIFY}
+    return MetaConnector(settings, Context("meta", environ=environ))
+
+
+@dataclass
+class Desk:
+    """A connector that runs, and a runner's part: pages are acknowledged when told to."""
+
+    made: MetaConnector
+    http: httpx.AsyncClient
+    pages: list[Page] = field(default_factory=list)
+    acknowledge: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def items(self) -> list[Item]:
+        return [i for p in self.pages for i in p.items if isinstance(i, Item)]
+
+    async def post(self, notice: dict[str, Any] | bytes, **headers: str) -> httpx.Response:
+        return await deliver(self.http, self.made.port, notice, **headers)
+
+
+@asynccontextmanager
+async def running(*, acknowledge: bool = True, **values: Any) -> AsyncIterator[Desk]:
+    async with httpx.AsyncClient() as http:
+        desk = Desk(connector(**values), http)
+        if acknowledge:
+            desk.acknowledge.set()
+
+        async def run() -> None:
+            async for page in desk.made.stream(None):
+                if page.items:
+                    desk.pages.append(page)
+                    await desk.acknowledge.wait()
+
+        task = asyncio.create_task(run())
+        while not desk.made.port and not task.done():  # noqa: ASYNC110  # the port is plain state
+            await asyncio.sleep(0.005)
+        try:
+            yield desk
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+# ---- what the notifications say
+
+
+def test_a_comment_on_the_page_becomes_an_item() -> None:
+    (item,) = read(page_feed())
+    assert item.native_id == f"page:{PAGE}_1_77"
+    assert item.in_reply_to == f"page:{PAGE}_1"
+    assert (item.author, item.channel, item.brand) == ("Sari Dewi", "facebook", "tokoraya")
+    assert item.published_at == MADE
+    assert item.text.endswith("😡")
+
+
+def test_the_pages_own_answers_carry_its_id_which_nobody_can_call_himself() -> None:
+    page: dict[str, Any] = {"from": {"id": PAGE, "name": "Toko Raya"}}
+    person: dict[str, Any] = {"from": {"id": "9", "name": "Toko Raya"}}
+    (ours,), (impostor,) = read(page_feed(**page)), read(page_feed(**person))
+    brands = {"tokoraya": BrandSettings(own_accounts=(PAGE,))}
+    door = Door("meta", Matcher(brands))
+    owns = [door.admit(i, now=MADE).mentions[0][1].own for i in (ours, impostor)]
+    assert owns == [True, False]
+
+
+@pytest.mark.parametrize("verb", ["remove", "delete"])
+def test_removed_comments_are_deletions(verb: str) -> None:
+    (item,) = read(page_feed(verb=verb, message=""))
+    assert item.deleted
+    assert item.revision == LAST_REVISION
+
+
+@pytest.mark.parametrize("value", [{"item": "reaction"}, {"item": "like"}, {"verb": "hide"}])
+def test_what_holds_no_words_is_left_out(value: dict[str, Any]) -> None:
+    assert read(page_feed(**value)) == []
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_instagram_comments_come_in_both_documented_forms(flat: bool) -> None:
+    (item,) = read(instagram_comment(flat=flat, parent_id="179"))
+    assert (item.author, item.text, item.channel) == ("sari.dewi", "kok lama banget", "instagram")
+    assert (item.brand, item.in_reply_to) == ("tokokecil", "instagram:179")
+    assert item.published_at == MADE
+
+
+def test_a_mention_without_words_is_a_dead_letter_that_says_where_to_look() -> None:
+    notice = instagram_comment()
+    value = {"media_id": "17", "comment_id": "18"}
+    notice["entry"][0]["changes"] = [{"field": "mentions", "value": value}]
+    (bad,) = READER.read(body_of(notice))
+    assert isinstance(bad, BadItem)
+    assert bad.reason in REASONS
+    assert "comment 18" in bad.detail
+
+
+def test_whatsapp_messages_hide_the_number_and_keep_one_author_a_person() -> None:
+    found = read(
+        whatsapp(
+            message("wamid.1", "paket belum sampai"),
+            message("wamid.2", "", type="image", image={"caption": "rusak begini", "id": "9"}),
+            message("wamid.3", "", type="reaction", reaction={"emoji": "x"}),
+            message("wamid.4", "dari orang lain", **{"from": "6281200000002"}),
+        )
+    )
+    assert [i.text for i in found] == ["paket belum sampai", "rusak begini", "dari orang lain"]
+    assert found[0].author == found[1].author != found[2].author
+    assert "62812" not in json.dumps([i.author for i in found])
+    assert {i.channel for i in found} == {"whatsapp"}
+
+
+def test_delivery_reports_are_no_mentions_and_the_teams_answers_are_its_own() -> None:
+    assert read(whatsapp(statuses=[{"id": "wamid.9", "status": "read"}])) == []
+    sent = message("wamid.5", "maaf kak", **{"from": "622150000000", "to": "6281200000001"})
+    (ours,) = read(whatsapp(sent, field="smb_message_echoes"))
+    assert ours.author == "622150000000"
+
+
+# ---- the server
+
+
+def test_the_handshake_echoes_the_challenge_to_who_knows_the_token_only() -> None:
+    async def story() -> None:
+        async with running() as desk:
+            url = f"http://127.0.0.1:{desk.made.port}/"
+            asked = {"hub.mode": "subscribe", "hub.verify_token": VERIFY, "hub.challenge": "115820"}
+            good = await desk.http.get(url, params=asked)
+            assert (good.status_code, good.text) == (200, "115820")
+            assert good.headers["content-type"].startswith("text/plain")
+            wrong = await desk.http.get(url, params={**asked, "hub.verify_token": "teh"})
+            assert wrong.status_code == 403
+            assert "115820" not in wrong.text
+            other = await desk.http.get(url, params={**asked, "hub.mode": "unsubscribe"})
+            assert other.status_code == 403
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "header", ["", "sha256=", signature(b"x"), "sha1=abc", signature(b"{}", "f0" * 16), "sha256=ÿ"]
+)
+def test_what_meta_did_not_sign_is_refused_unread(header: str) -> None:
+    async def story() -> None:
+        async with running() as desk:
+            raw = httpx.Headers([(b"X-Hub-Signature-256", header.encode("latin-1"))])
+            url = f"http://127.0.0.1:{desk.made.port}/"
+            answer = await desk.http.post(url, content=body_of(page_feed()), headers=raw)
+            assert answer.status_code == 401
+            assert desk.pages == []
+
+    asyncio.run(story())
+
+
+def test_200_is_said_only_when_the_log_has_it() -> None:
+    async def story() -> None:
+        async with running(acknowledge=False) as desk:
+            posting = asyncio.create_task(desk.post(page_feed()))
+            while not desk.pages:  # noqa: ASYNC110  # plain state
+                await asyncio.sleep(0.005)
+            done, _ = await asyncio.wait({posting}, timeout=0.1)
+            assert not done
+            desk.acknowledge.set()
+            assert (await posting).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_a_redelivery_counts_once_through_the_runner_and_the_log() -> None:
+    async def story() -> None:
+        log = MemoryLog()
+        await log.ensure()
+        made = connector()
+        settings = MetaSettings(port=0, brand="tokoraya")
+        door = Door("meta", Matcher({"tokoraya": BrandSettings(names=("Tokoraya",))}))
+        runner = Runner("meta", made, settings, door, log, partitions=(0, 1))
+        task = asyncio.create_task(runner.run())
+        while not made.port:  # noqa: ASYNC110  # the port is plain state
+            await asyncio.sleep(0.005)
+        async with httpx.AsyncClient() as http:
+            for _ in range(3):
+                assert await until_taken(http, made.port, page_feed()) == 1
+            assert await until_taken(http, made.port, whatsapp(message("wamid.1", "halo"))) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        read = [codec.mentions.decode(r.value or b"") async for c in log.read(MENTIONS) for r in c]
+        ids = [m.id for b in read if isinstance(b, Batch) for m in b.mentions]
+        assert sorted(ids) == [
+            f"meta:page:{PAGE}_1_77",
+            "meta:whatsapp_business_account:wamid.1",
+        ]
+
+    asyncio.run(story())
+
+
+def test_an_edit_and_a_deletion_keep_the_time_of_their_comment() -> None:
+    async def story() -> None:
+        async with running() as desk:
+            await desk.post(page_feed())
+            later = AT + 7200
+            await desk.post(page_feed(later, verb="edited", message="x", created_time=later))
+            await desk.post(page_feed(later, verb="remove", created_time=later))
+            assert [i.published_at for i in desk.items] == [MADE] * 3
+            assert desk.items[0].revision < desk.items[1].revision < desk.items[2].revision
+
+    asyncio.run(story())
+
+
+def test_a_signed_body_that_cannot_be_read_is_a_dead_letter_and_not_sent_for_ever() -> None:
+    async def story() -> None:
+        async with running() as desk:
+            assert (await desk.post(b'{"object": "page", "entry": 7}')).status_code == 200
+            assert [type(i) for p in desk.pages for i in p.items] == [BadItem]
+
+    asyncio.run(story())
+
+
+def test_fields_that_are_not_read_are_acknowledged_at_once() -> None:
+    async def story() -> None:
+        async with running(acknowledge=False) as desk:
+            notice = page_feed()
+            notice["entry"][0]["changes"][0]["field"] = "ratings"
+            assert (await desk.post(notice)).status_code == 200
+            assert desk.pages == []
+
+    asyncio.run(story())
+
+
+def test_bodies_are_limited_also_when_their_length_is_not_told() -> None:
+    async def story() -> None:
+        async with running(max_body_bytes=2048) as desk:
+            big = page_feed(message="x" * 4000)
+            assert (await desk.post(big)).status_code == 413
+
+            async def parts() -> AsyncIterator[bytes]:
+                yield body_of(big)
+
+            url = f"http://127.0.0.1:{desk.made.port}/"
+            assert (await desk.http.post(url, content=parts())).status_code == 413
+
+    asyncio.run(story())
+
+
+def test_a_body_that_drips_does_not_hold_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "BODY_S", 0.1)
+
+    async def story() -> None:
+        async with running() as desk:
+            reader, writer = await asyncio.open_connection("127.0.0.1", desk.made.port)
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            await writer.drain()
+            async with asyncio.timeout(5):
+                assert b" 408 " in await reader.readline()
+            writer.close()
+
+    asyncio.run(story())
+
+
+def test_under_pressure_meta_is_asked_to_come_again_and_nothing_is_lost() -> None:
+    async def story() -> None:
+        async with running(acknowledge=False, max_waiting=1) as desk:
+            first = asyncio.create_task(desk.post(page_feed()))
+            while not desk.pages:  # noqa: ASYNC110  # plain state
+                await asyncio.sleep(0.005)
+            second = page_feed(comment_id="2")
+            refused = await desk.post(second)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            desk.acknowledge.set()
+            assert (await first).status_code == 200
+            await until_taken(desk.http, desk.made.port, second)
+            assert len(desk.items) == 2
+
+    asyncio.run(story())
+
+
+def test_when_it_stops_what_the_log_does_not_have_is_not_acknowledged() -> None:
+    async def story() -> None:
+        async with running(acknowledge=False) as desk:
+            posting = asyncio.create_task(desk.post(page_feed()))
+            while not desk.pages:  # noqa: ASYNC110  # plain state
+                await asyncio.sleep(0.005)
+        answered = await asyncio.gather(posting, return_exceptions=True)
+        told = answered[0]
+        assert isinstance(told, httpx.HTTPError) or (
+            isinstance(told, httpx.Response) and told.status_code == 503
+        )
+
+    asyncio.run(story())
+
+
+def test_a_taken_port_and_a_missing_secret_are_fatal_and_say_what_to_do() -> None:
+    async def first(made: MetaConnector) -> Page:
+        return await anext(cast("AsyncGenerator[Page, None]", made.stream(None)))
+
+    async def story() -> None:
+        async with running() as desk:
+            with pytest.raises(Fatal, match="port taken"):
+                await first(connector(port=desk.made.port))
+        bare = MetaConnector(MetaSettings(port=0), Context("meta", environ={}))
+        with pytest.raises(Fatal, match="META_APP_SECRET"):
+            await first(bare)
+
+    asyncio.run(story())
+
+
+def test_silence_is_a_page_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "HEARTBEAT_S", 0.05)
+
+    async def story() -> None:
+        stream = cast("AsyncGenerator[Page, None]", connector().stream(None))
+        async with asyncio.timeout(5):
+            assert [(await anext(stream)).items for _ in range(2)] == [(), ()]
+        await stream.aclose()
+
+    asyncio.run(story())
+
+
+# ---- whatever comes
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    notice: Any = draw(
+        st.sampled_from(
+            [page_feed(), instagram_comment(flat=True), whatsapp(message("wamid.1", "halo"))]
+        )
+    )
+    notice = json.loads(json.dumps(notice))
+    entry = notice["entry"][0]
+    places: list[Any] = [notice, entry]
+    for change in entry.get("changes", [entry]):
+        places += [change["value"], *change["value"].get("messages", [])]
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.sampled_from(places))
+        place[draw(st.sampled_from(sorted(place)))] = draw(json_values)
+    raw = json.dumps(notice).encode()
+    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+
+
+@given(st.binary(max_size=200) | spoiled() | json_values.map(lambda v: json.dumps(v).encode()))
+def test_whatever_is_signed_is_items_and_dead_letters(raw: bytes) -> None:
+    assert all(isinstance(i, Item | BadItem) for i in READER.read(raw))
+
+
+def test_accounts_of_one_company_may_be_of_different_brands() -> None:
+    reader = Reader(brand="", accounts={PAGE: "a", BUSINESS: "b"}, key=b"k")
+    found = [
+        *reader.read(body_of(page_feed())),
+        *reader.read(body_of(whatsapp(message("1", "x")))),
+        *reader.read(body_of(instagram_comment())),
+    ]
+    assert [i.brand for i in found if isinstance(i, Item)] == ["a", "b", ""]
