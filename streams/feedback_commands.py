@@ -66,7 +66,10 @@ def import_(
     who: WhoOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Take corrections from a file; all or none."""
+    """Take corrections from a file; all or none.
+
+    Example: siaga feedback import corrections.csv --who ani
+    """
     labels = []
     for number, row in enumerate(_rows(file), 1):
         row.who = row.who or who
@@ -80,7 +83,10 @@ def list_(
     last: Annotated[int, typer.Option(help="How many, newest last.")] = 20,
     config: ConfigOption = None,
 ) -> None:
-    """Show the latest corrections, and where people contradict each other."""
+    """Show the latest corrections, and where people contradict each other.
+
+    Example: siaga feedback list
+    """
     labels = _with_log(config, _labels)
     for label in labels[-last:]:
         said: str = label.sentiment or ""
@@ -102,7 +108,10 @@ def export(
     file: Annotated[Path, typer.Argument(help="JSON lines to write; - for standard output.")],
     config: ConfigOption = None,
 ) -> None:
-    """Write all corrections as JSON lines that `siaga feedback import` reads."""
+    """Write all corrections as JSON lines that `siaga feedback import` reads.
+
+    Example: siaga feedback export > corrections.jsonl
+    """
     lines = []
     for label in _with_log(config, _labels):
         if label.kind == "label":
@@ -129,7 +138,10 @@ def suggest(
     recent: Annotated[int, typer.Option(help="Latest scored records looked at.")] = 2_000,
     config: ConfigOption = None,
 ) -> None:
-    """Name the mentions whose correction would teach most, as JSON lines to fill in and import."""
+    """Name the mentions whose correction would teach most, as JSON lines to fill in and import.
+
+    Example: siaga feedback suggest > to-label.jsonl
+    """
     from detectors.language.suggest import suggest as choose
 
     book = _book(config)
@@ -149,7 +161,10 @@ def suggest(
 
 @model.command()
 def status(config: ConfigOption = None) -> None:
-    """Show the model in use, what its shadow learned, and whether a promotion would pass."""
+    """Show the model in use, what its shadow learned, and whether a promotion would pass.
+
+    Example: siaga model status
+    """
     book = _book(config)
     gate = book.gate()
     typer.echo(f"in use: {book.active.version}   kept: {', '.join(book.versions)}")
@@ -174,7 +189,10 @@ def status(config: ConfigOption = None) -> None:
 
 @model.command()
 def promote(who: WhoOption = "", config: ConfigOption = None) -> None:
-    """Let the shadow model score mentions from now on; refused if it does harm."""
+    """Let the shadow model score mentions from now on; refused if it does harm.
+
+    Example: siaga model promote
+    """
     from streams.lessons import make_label
 
     before = len(_book(config).decisions)
@@ -188,7 +206,10 @@ def rollback(
     who: WhoOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Return to an earlier model (the one before); what was learned since is forgotten."""
+    """Return to an earlier model (the one before); what was learned since is forgotten.
+
+    Example: siaga model rollback
+    """
     from streams.lessons import make_label
 
     before = len(_book(config).decisions)

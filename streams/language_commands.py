@@ -32,7 +32,10 @@ class Line(msgspec.Struct):
 
 @app.command()
 def classify() -> None:
-    """Read JSON lines {"id","text"} on standard input, write what each says, a line each."""
+    """Read JSON lines {"id","text"} on standard input, write what each says, a line each.
+
+    Example: echo '{"id": "1", "text": "paket telat"}' | siaga classify
+    """
     from detectors.language.understanding import Language
 
     model = Language()
@@ -72,7 +75,10 @@ def train(
         "detectors/language/weights/sentiment.bin"
     ),
 ) -> None:
-    """Train the shipped sentiment weights (seeded: the same data give the same file)."""
+    """Train the shipped sentiment weights (seeded: the same data give the same file).
+
+    Example: siaga model train --data ../shared/data
+    """
     from detectors.language.training import train_averaged, weights
 
     examples = training_set(data)
