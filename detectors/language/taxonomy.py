@@ -75,7 +75,8 @@ def parse(data: Mapping[str, Any], *, praise: str = "praise", other: str = "othe
             raise ValueError(msg)
         unknown = set(table) - {"title", "strict", *POINTS}
         if unknown:
-            msg = f"topic {name}: unknown keys {sorted(unknown)}; known: title, strict, {', '.join(POINTS)}"
+            known = ", ".join(("title", "strict", *POINTS))
+            msg = f"topic {name}: unknown keys {sorted(unknown)}; known: {known}"
             raise ValueError(msg)
         for kind in POINTS:
             for phrase in table.get(kind, ()):
