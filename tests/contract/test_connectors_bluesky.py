@@ -229,6 +229,17 @@ def test_refused_handshakes_are_judged_like_requests(status: int, kind: type[Exc
     asyncio.run(story())
 
 
+def test_a_host_of_another_version_is_fatal_and_says_what_to_set() -> None:
+    async def story() -> None:
+        async with Jetstream(refuse=404).running() as host:
+            with pytest.raises(Fatal, match="wire = 'subscribe'"):
+                await pages(connector(host), 1)
+            with pytest.raises(Fatal, match="wire = 'subscribeEvents'"):
+                await pages(connector(host, wire="subscribe"), 1)
+
+    asyncio.run(story())
+
+
 def test_without_a_cursor_only_what_comes_next_is_read() -> None:
     async def story() -> None:
         async with Jetstream(posts(3)).running() as host:

@@ -277,6 +277,21 @@ def test_a_wrong_key_is_fatal_and_says_where_it_comes_from() -> None:
     asyncio.run(story())
 
 
+def test_no_redirect_gets_the_key() -> None:
+    async def story() -> None:
+        asked: list[httpx.Request] = []
+
+        def moved(request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            return httpx.Response(302, headers={"Location": "https://elsewhere.example/"})
+
+        with pytest.raises(Fatal):
+            await reader(moved).fetch(None)
+        assert len(asked) == 1
+
+    asyncio.run(story())
+
+
 def test_a_short_limit_is_retryable() -> None:
     async def story() -> None:
         with pytest.raises(Retryable, match="slow down"):

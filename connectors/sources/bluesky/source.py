@@ -53,14 +53,13 @@ class BlueskySettings(SourceSettings):
 
     type: Literal["bluesky"] = "bluesky"
     hosts: Annotated[tuple[str, ...], Field(min_length=1)] = (
-        "jetstream2.us-east.bsky.network",
-        "jetstream2.us-west.bsky.network",
-        "jetstream1.us-east.bsky.network",
-        "jetstream1.us-west.bsky.network",
+        "jetstream.us-east.bsky.network",
+        "jetstream.us-west.bsky.network",
     )
-    """Tried in turn; the first one that answers is kept as long as it answers."""
+    """Tried in turn; one that answers is kept as long as it answers."""
     wire: Literal["subscribeEvents", "subscribe"] = "subscribeEvents"
-    """`subscribe` is what Jetstream 1 speaks: it does not say when posts were lost."""
+    """`subscribe` is what Jetstream 1 speaks (Bluesky's numbered hosts, `jetstream1.us-east...`);
+    it does not say when posts were lost."""
     since_minutes: float = Field(default=0.0, ge=0, le=2160)
     """How far back the first connection goes; hosts hold a day and a half."""
     rewind_s: float = Field(default=10.0, ge=0, le=3600)
@@ -118,7 +117,7 @@ class BlueskyConnector:
                 self._url(host, asked),
                 now=self._context.now(),
                 allow_private=self._settings.allow_private,
-                accept=(400,),
+                accept=(400, 404),
             ) as socket:
                 while silent_s < SILENT_S:
                     events = await _gather(socket, self._read, unpack)
@@ -236,7 +235,11 @@ class BlueskyConnector:
         if name == "UnknownZstdDictionary":
             self._dictionary = None
             raise Retryable(f"{host}: has a new zstd dictionary", after_s=0.0) from error
-        raise Fatal(f"{host}: does not accept the request (400); try wire = 'subscribe'") from error
+        other = "subscribe" if self._new else "subscribeEvents"
+        raise Fatal(
+            f"{host}: does not accept the request ({error.response.status_code}): does it speak "
+            f"another version? Set wire = {other!r}, or name other hosts"
+        ) from error
 
     def _page(self, events: list[Event], place: Place, host: str) -> tuple[Page, Place]:
         # Positions are inclusive: the last event comes once more after a reconnect.

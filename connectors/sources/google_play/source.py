@@ -131,6 +131,7 @@ class GooglePlayConnector:
             )
         if self._http is None:
             self._http = client(self._context, allow_private=self._settings.allow_private)
+            self._http.follow_redirects = False  # an assertion is for Google alone
         return self._http, self._account
 
     def _refused(self, account: ServiceAccount) -> None:

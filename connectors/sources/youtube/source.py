@@ -12,15 +12,13 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
-import httpx
 import msgspec
 from pydantic import Field, model_validator
 
-from connectors import metrics
-from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
-from connectors.http import Answer, ask, client
+from connectors.contract import BadItem, Context, Item, Page, SourceSettings
+from connectors.sources.youtube.api import STALE, Api
 from connectors.sources.youtube.comments import read_comment, read_thread, read_video, stamp_ms
-from connectors.sources.youtube.quota import Spent, granted, until_midnight_s
+from connectors.sources.youtube.quota import Spent
 from streams.settings import Name
 
 logger = logging.getLogger(__name__)
@@ -28,11 +26,6 @@ logger = logging.getLogger(__name__)
 REMEMBERED = 20_000
 THREADS_REMEMBERED = 500
 """Threads whose number of replies is kept in the cursor."""
-
-DAILY = frozenset({"quotaExceeded", "dailyLimitExceeded"})
-BRIEF = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "processingFailure"})
-GONE = frozenset({"commentsDisabled", "videoNotFound", "channelNotFound", "parentCommentNotFound"})
-STALE = frozenset({"invalidPageToken"})
 
 
 class YoutubeSettings(SourceSettings):
@@ -119,21 +112,24 @@ class YoutubeConnector:
     def __init__(self, settings: YoutubeSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._spent = Spent()
+        self._api = Api(
+            context,
+            url=settings.url,
+            key_env=settings.key_env,
+            daily_units=settings.daily_units,
+            daily_searches=settings.daily_searches,
+            allow_private=settings.allow_private,
+        )
         self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._warned: set[str] = set()
-        self._http: httpx.AsyncClient | None = None
 
     async def fetch(self, cursor: str | None) -> Page:
         """Make one call of the round."""
         now = self._context.now()
         place = _place_of(cursor)
-        self._spent = self._spent.on(now).or_more(place.spent.on(now))
-        self._show()
+        self._api.remember(place.spent)
         if not place.turn and not place.pending:
-            if self._spent.units >= granted(self._settings.daily_units, now):
-                if self._spent.units >= self._settings.daily_units:
-                    raise self._exhausted(now)
+            if not self._api.may_begin():
                 return self._page((), place)  # ahead of the day: the rest has to last
             place = _replace(place, began_ms=_ms(now))
         if place.pending:
@@ -144,9 +140,7 @@ class YoutubeConnector:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+        await self._api.close()
 
     # ---- the calls
 
@@ -158,7 +152,7 @@ class YoutubeConnector:
         kind, _, name = key.partition(":")
         if kind == "search":
             due_ms = place.searched_ms.get(key, 0) + int(self._settings.search_every_s * 1000)
-            if _ms(now) < due_ms or self._spent.searches >= self._settings.daily_searches:
+            if _ms(now) < due_ms or not self._api.may_search():
                 return (), self._next(place, key)
             return await self._search(place, key, name, now)
         spot = place.spots.get(key) or Spot(since_ms=self._first_ms(now))
@@ -172,7 +166,7 @@ class YoutubeConnector:
         }
         if spot.token:
             params["pageToken"] = spot.token
-        answer, reason = await self._ask("commentThreads", params, units=1)
+        answer, reason = await self._api.ask("commentThreads", params, units=1)
         if answer is None:
             self._warn(key, reason)
             fresh = _replace(spot, token="")
@@ -214,7 +208,7 @@ class YoutubeConnector:
         }
         if first.token:
             params["pageToken"] = first.token
-        answer, reason = await self._ask("comments", params, units=1)
+        answer, reason = await self._api.ask("comments", params, units=1)
         rest = place.pending[1:]
         if answer is None:
             again = (_replace(first, token=""),) if reason in STALE else ()
@@ -243,7 +237,7 @@ class YoutubeConnector:
             "maxResults": 50,
             "publishedAfter": _at(low_ms).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        answer, reason = await self._ask("search", params, searches=1)
+        answer, reason = await self._api.ask("search", params, searches=1)
         if answer is None:
             self._warn(key, reason)
             return (), self._next(place, key)
@@ -259,45 +253,6 @@ class YoutubeConnector:
             found=kept,
         )
         return self._chosen(items, low_ms), self._next(place, key)
-
-    async def _ask(
-        self, path: str, params: dict[str, str | int], *, units: int = 0, searches: int = 0
-    ) -> tuple[Answer | None, str]:
-        """Call within the budget; return the answer, or None and why this target has none."""
-        now = self._context.now()
-        if self._spent.units + units > self._settings.daily_units:
-            raise self._exhausted(now)
-        if self._http is None:
-            # As a header, so that no address in any log holds the key.
-            key = {"X-Goog-Api-Key": self._context.secret(self._settings.key_env)}
-            private = self._settings.allow_private
-            self._http = client(self._context, allow_private=private, headers=key)
-        self._spent = self._spent.plus(units=units, searches=searches)
-        self._show()
-        answer = await ask(
-            self._http,
-            f"{self._settings.url}/{path}",
-            params=params,
-            accept=(400, 403, 404),
-            now=self._context.now,
-        )
-        if answer.status < 400:
-            return answer, ""
-        reason = _reason(answer)
-        if reason in DAILY:
-            if searches:
-                self._spent = self._spent.plus(searches=self._settings.daily_searches)
-                return None, reason
-            self._spent = self._spent.plus(units=self._settings.daily_units)
-            raise self._exhausted(now)
-        if reason in BRIEF:
-            raise Retryable(f"YouTube asks us to slow down ({reason})")
-        if reason in GONE or reason in STALE:
-            return None, reason
-        raise Fatal(
-            f"YouTube refuses the request ({answer.status}, {reason[:60] or 'no reason'}): check "
-            f"the key in {self._settings.key_env} and that YouTube Data API v3 is enabled for it"
-        )
 
     # ---- the round
 
@@ -327,7 +282,7 @@ class YoutubeConnector:
         return _replace(place, round_ms=place.began_ms, spots=kept)
 
     def _page(self, items: tuple[Item | BadItem, ...], place: Place) -> Page:
-        place = _replace(place, spent=self._spent)
+        place = _replace(place, spent=self._api.spent)
         watermark = None
         if place.round_ms:
             watermark = _at(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
@@ -352,17 +307,6 @@ class YoutubeConnector:
     def _first_ms(self, now: datetime) -> int:
         return _ms(now - timedelta(minutes=self._settings.since_minutes))
 
-    def _exhausted(self, now: datetime) -> Retryable:
-        return Retryable(
-            f"the day's quota is spent ({self._settings.daily_units} units); it is new at midnight "
-            "Pacific time: read fewer targets, raise poll_s, or ask Google for more",
-            after_s=until_midnight_s(now),
-        )
-
-    def _show(self) -> None:
-        left = max(self._settings.daily_units - self._spent.units, 0)
-        metrics.QUOTA_LEFT.labels(self._context.name).set(left)
-
     def _warn(self, key: str, reason: str) -> None:
         if reason in STALE or key in self._warned:
             return
@@ -378,29 +322,6 @@ class YoutubeConnector:
 class _Listing(msgspec.Struct, frozen=True, rename={"token": "nextPageToken"}):
     items: tuple[msgspec.Raw, ...]
     token: str = ""
-
-
-class _Cause(msgspec.Struct, frozen=True):
-    reason: str = ""
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    errors: tuple[_Cause, ...] = ()
-    details: tuple[_Cause, ...] = ()
-
-
-class _Refused(msgspec.Struct, frozen=True):
-    error: _Refusal = _Refusal()
-
-
-def _reason(answer: Answer) -> str:
-    """Return the reason of a refusal; what a body says beside it is not told further."""
-    try:
-        error = answer.json(_Refused).error
-    except Retryable:
-        return ""
-    named = [c.reason for c in (*error.errors, *error.details) if c.reason]
-    return next((r for r in named if r.isascii() and r.replace("_", "").isalnum()), "")
 
 
 def _whole(items: list[Item | BadItem]) -> list[Item]:
