@@ -1,6 +1,7 @@
 """`siaga classify` and `siaga train-language`: the language models at the command line."""
 
 import csv
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,6 +13,7 @@ from streams.feedback_commands import feedback, model
 
 if TYPE_CHECKING:
     from detectors.language.training import Example
+    from detectors.language.understanding import Language
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(feedback, name="feedback")
@@ -38,7 +40,19 @@ def classify() -> None:
     """
     from detectors.language.understanding import Language
 
-    model = Language()
+    reader = Language()
+    # Lines leave nothing behind: looking through the whole memo for rubbish only costs time.
+    gc.disable()
+    try:
+        wrong = _classify(reader)
+    finally:
+        gc.enable()
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _classify(reader: "Language") -> int:
+    """Answer every line of standard input; returns how many were no mention."""
     decode = msgspec.json.Decoder(Line).decode
     encode = msgspec.json.Encoder().encode
     out = sys.stdout.buffer
@@ -52,7 +66,7 @@ def classify() -> None:
             wrong += 1
             typer.echo(f'line {number}: {e}; expected {{"id", "text"}}', err=True)
             continue
-        u = model.understand(line.text, lang=line.lang, rating=line.rating, source=line.source)
+        u = reader.understand(line.text, lang=line.lang, rating=line.rating, source=line.source)
         answer: dict[str, Any] = {
             "id": line.id,
             "sentiment": u.sentiment,
@@ -60,12 +74,11 @@ def classify() -> None:
             "topics": u.topics,
             "language": u.language,
             "flags": u.flags,
-            "highlights": model.highlights(line.text),
+            "highlights": reader.highlights(line.text),
         }
         out.write(encode(answer) + b"\n")
     out.flush()
-    if wrong:
-        raise typer.Exit(1)
+    return wrong
 
 
 @model.command()
