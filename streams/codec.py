@@ -8,6 +8,7 @@ from streams.records import (
     Action,
     Batch,
     DeadLetter,
+    Event,
     Incident,
     Label,
     MentionsRecord,
@@ -18,7 +19,7 @@ from streams.records import (
 
 T = TypeVar("T")
 
-Record = Batch | Tick | ScoredBatch | Minute | Incident | Action | Label | DeadLetter
+Record = Batch | Tick | ScoredBatch | Minute | Incident | Action | Label | DeadLetter | Event
 
 _encoder = msgspec.json.Encoder()
 
@@ -29,6 +30,7 @@ incident = msgspec.json.Decoder(Incident)
 action = msgspec.json.Decoder(Action)
 label = msgspec.json.Decoder(Label)
 dead_letter = msgspec.json.Decoder(DeadLetter)
+event = msgspec.json.Decoder(Event)
 
 
 def encode(record: Record) -> bytes:

@@ -50,3 +50,15 @@ def worker(config: ConfigOption = None) -> None:
     from streams.run import main
 
     main(load(config), ["worker"])
+
+
+@app.command("outbreak")
+def outbreak(config: ConfigOption = None) -> None:
+    """Watch for many brands in crisis at once; one of it beside the workers is enough.
+
+    Example: siaga outbreak -c siaga.toml
+    """
+    from streams.config import load
+    from streams.run import main
+
+    main(load(config), ["outbreak"])

@@ -256,6 +256,25 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     version: str = ""
 
 
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A planned event that people announce: record of `siaga.events.v1` (key: id; compacted).
+
+    An event that was called off is told by a deletion of its key.
+    """
+
+    id: str
+    brand: str
+    """A brand's name, or "*" for all of them."""
+    start: Time
+    end: Time
+    who: str
+    at: Time
+    """When it was announced."""
+    kind: str = "campaign"
+    """campaign | outage | other"""
+    note: str = ""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Input that could not become a mention: record of `siaga.dead.v1`. Lost never, fatal never."""
 

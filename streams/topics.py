@@ -10,6 +10,7 @@ FEEDBACK = "siaga.feedback.v1"
 ACTIONS = "siaga.actions.v1"
 CURSORS = "siaga.cursors.v1"
 DEAD = "siaga.dead.v1"
+EVENTS = "siaga.events.v1"
 
 DAY_MS = 86_400_000
 
@@ -38,6 +39,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(ACTIONS),
     TopicSpec(CURSORS, partitions=1, compacted=True),
     TopicSpec(DEAD, retention_ms=30 * DAY_MS),
+    TopicSpec(EVENTS, partitions=1, compacted=True),
 )
 
 

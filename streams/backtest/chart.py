@@ -48,10 +48,10 @@ class Chart:
 def svg(chart: Chart, *, label: str) -> str:
     """The chart as an SVG element; `label` is read by screen readers."""
     top = max(
-        [1.0, *(p.observed for p in chart.points), *(p.expected or 0.0 for p in chart.points)]
+        [0.1, *(p.observed for p in chart.points), *(p.expected or 0.0 for p in chart.points)]
     )
     bound = max((p.upper or 0.0 for p in chart.points), default=0.0)
-    top = _round_up(max(top, min(bound, 1.6 * top)) * 1.05)
+    top = _round_up(max(top, min(bound, 1.6 * top)) * 1.02)
     axes = _Axes(chart, top)
     parts = [_spans(chart, axes), _grid(axes), _band(chart, axes)]
     parts += [
@@ -89,7 +89,7 @@ def _round_up(value: float) -> float:
     >>> [_round_up(v) for v in (0.7, 3.2, 12, 51)]
     [1.0, 5.0, 20.0, 100.0]
     """
-    power = 0.1
+    power = 0.01
     while True:
         for step in (1, 2, 5):
             if value <= step * power:

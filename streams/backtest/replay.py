@@ -81,7 +81,6 @@ class _Watched:
         self._recent: deque[Minute] = deque(maxlen=BEFORE_MINUTES)
         self._drawn: list[Case] = []
         """Cases whose picture still grows."""
-        self._hour: tuple[int, list[float]] = (0, [])
 
     def minute(self, minute: Minute) -> None:
         start_s = int(minute.start.timestamp())
@@ -122,18 +121,11 @@ class _Watched:
         if reading is None:
             return
         known = self.result.hours.get(hour_s, Point(hour_s, 0.0))
-        # Quiet minutes are not told: the hour's sum over 60 is its mean; the expectation and the
-        # upper bound are those of its busiest moment.
+        # Quiet minutes are not told: the sum over 60 is the hour's mean. No upper bound: that of a
+        # minute means nothing for a mean.
         self.result.hours[hour_s] = Point(
-            hour_s,
-            known.observed + reading.observed / 60,
-            _most(known.expected, reading.expected),
-            _most(known.upper, reading.upper),
+            hour_s, known.observed + reading.observed / 60, reading.expected or known.expected
         )
-
-
-def _most(a: float | None, b: float | None) -> float | None:
-    return b if a is None else a if b is None else max(a, b)
 
 
 def _draw(case: Case, minute: Minute, start_s: int) -> None:

@@ -249,7 +249,6 @@ def _binned(brand: BrandResult, start_s: int, end_s: int) -> tuple[list[Point], 
             at_s,
             sum(p.observed for p in held) / wide,
             max((p.expected for p in held if p.expected is not None), default=None),
-            max((p.upper for p in held if p.upper is not None), default=None),
         )
         for at_s, held in sorted(bins.items())
     ]

@@ -64,9 +64,10 @@ def _run(asked: Asked) -> int:
             form=asked.form,
         )
     )
-    configs = [(_name(asked.config), _config(settings, history))]
+    names = _names(asked.config or DEFAULT_PATH, asked.against)
+    configs = [(names[0], _config(settings, history))]
     if asked.against is not None:
-        configs.append((_name(asked.against), _config(load(asked.against), history)))
+        configs.append((names[1], _config(load(asked.against), history)))
     began = perf_counter()
     results = _replayed(history, configs, asked.jobs)
     seconds = perf_counter() - began
@@ -81,8 +82,11 @@ def _run(asked: Asked) -> int:
     return _gate(results[0], asked.max_pages_per_week)
 
 
-def _name(path: Path | None) -> str:
-    return str(path or DEFAULT_PATH)
+def _names(first: Path, second: Path | None) -> tuple[str, str]:
+    """How the configurations are called: by file name if that tells them apart."""
+    if second is None or first.name != second.name:
+        return first.name, second.name if second else ""
+    return str(first), str(second)
 
 
 def _config(settings: RootSettings, history: History) -> PipelineConfig:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from time import time
 
 from streams.log.port import Log
-from streams.pipeline.config import PipelineConfig
+from streams.pipeline.config import PipelineConfig, nothing_announced
 from streams.pipeline.pipeline import Pipeline
 from streams.registry import REGISTRY
 from streams.reload import LOOK_EVERY_S, WORKERS_FIRST_S, changes
@@ -18,8 +20,10 @@ NAMED = 10
 """Brands that a line of the log names."""
 
 
-def pipeline_config(settings: RootSettings) -> PipelineConfig:
-    """What the stages need to know, from the configuration."""
+def pipeline_config(
+    settings: RootSettings, announced: Callable[[str, int], bool] = nothing_announced
+) -> PipelineConfig:
+    """What the stages need to know, from the configuration and the announced events."""
     from streams.brands import title_of
 
     return PipelineConfig(
@@ -32,6 +36,7 @@ def pipeline_config(settings: RootSettings) -> PipelineConfig:
         bank=settings.detection.bank(),
         severity=settings.severity.config(),
         severity_by_brand=settings.severity.by_brand(),
+        announced=announced,
     )
 
 
@@ -73,6 +78,7 @@ async def follow(
 async def serve(settings: RootSettings, log_: Log) -> None:
     """Work the stream until cancelled. Entry point `worker` of `siaga.services`."""
     from detectors.language.lessons import LessonBook
+    from streams.events import Calendar, EventView, follow_events
     from streams.lessons import fold, open_book, snapshot_path
     from streams.worker import metrics
     from streams.worker.app import run
@@ -84,7 +90,9 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     path = snapshot_path(settings)
     book = await asyncio.to_thread(open_book, path)
     await fold(log_, book, path=path)
-    pipeline = Pipeline(pipeline_config(settings), book.active)
+    calendar = Calendar()
+    await follow_events(log_, calendar, follow=False)
+    pipeline = Pipeline(pipeline_config(settings, calendar.announced), book.active)
 
     async def taught(lessons: LessonBook) -> None:
         if pipeline.reader is not lessons.active:
@@ -99,15 +107,19 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     metrics.UP.set(1)
     metrics.MODEL.labels(version=book.active.version).set(1)
     view = StateView(core, settings)
+    events = EventView(calendar, settings, time)
     REGISTRY.register(view)
+    REGISTRY.register(events)
     try:
         async with asyncio.TaskGroup() as group:
             followers = [
                 group.create_task(follow(settings, pipeline)),
+                group.create_task(follow_events(log_, calendar)),
                 group.create_task(fold(log_, book, path=path, follow=True, after=taught)),
             ]
             await run(settings, core)
             for follower in followers:
                 follower.cancel()
     finally:
+        REGISTRY.unregister(events)
         REGISTRY.unregister(view)

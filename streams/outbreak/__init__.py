@@ -1,0 +1,1 @@
+"""Many brands at once: a platform or a courier fails, and one parent incident says so."""
