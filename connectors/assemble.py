@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from connectors.contract import Connector, Context, Fatal, Page, PushConnector, SourceSettings
-from connectors.ingest import cursors
+from connectors.ingest import cursors, memory
 from connectors.ingest.door import Door, Privacy
 from connectors.ingest.match import Matcher
+from connectors.ingest.memory import BrandMemory, key_prefix
 from connectors.ingest.runner import Runner
 from connectors.registry import connector_type
 from connectors.settings import ConnectorsSettings
@@ -49,12 +50,22 @@ async def make_runners(
     matcher = matcher or Matcher(settings.brands)
     privacy = _privacy(options, settings)
     saved = await cursors.load(log)
+    memories = await memory.load(log)
     return [
         Runner(
             name,
             _built(name, source, settings, brands),
             source,
-            Door(name, matcher, channel=source.channel, run=source.run, privacy=privacy),
+            Door(
+                name,
+                matcher,
+                channel=source.channel,
+                run=source.run,
+                privacy=privacy,
+                memory=BrandMemory(
+                    name, source.run, memories.get(key_prefix(name, source.run), ())
+                ),
+            ),
             log,
             partitions=partitions,
             options=options,

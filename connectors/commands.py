@@ -26,8 +26,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document, for
 def connect(
     config: ConfigOption = None,
     metrics_port: Annotated[
-        int, typer.Option(help="Serve /metrics here; 0 serves none.", min=0, max=65535)
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Serve /metrics here; 0 takes a free port.",
+            min=0,
+            max=65535,
+            show_default="[metrics] port",
+        ),
+    ] = None,
 ) -> None:
     """Fetch from all configured sources and publish to the configured log.
 

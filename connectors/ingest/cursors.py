@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from connectors.ingest.memory import is_memory
 from streams.log.port import Entry, Log
 from streams.records import LIVE, Run
 from streams.topics import CURSORS
@@ -29,9 +30,16 @@ class Saved(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     watermark: datetime | None = None
     clock: datetime | None = None
     """The run's own now, to tell the lag by."""
+    fetched: int = 0
+    """This and the counts below: since the source was first read, over restarts."""
+    matched: int = 0
     mentions: int = 0
-    """Published since the cursor was first made."""
+    """Published: one per item and brand."""
+    duplicates: int = 0
     dead_letters: int = 0
+    failures: int = 0
+    quota_left: float | None = None
+    """What the source's budget still granted; None: it has none."""
 
 
 _decoder = msgspec.json.Decoder(Saved)
@@ -57,6 +65,8 @@ async def load(log: Log) -> dict[tuple[str, Run], Saved]:
     found: dict[tuple[str, Run], Saved] = {}
     async for records in log.read(CURSORS):
         for record in records:
+            if is_memory(record.key or b""):
+                continue
             run, _, source = (record.key or b"").decode("utf-8", "replace").rpartition("/")
             if record.value is None:
                 found.pop((source, run), None)

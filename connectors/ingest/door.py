@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from connectors.contract import BadItem, Item
 from connectors.ingest.clean import clean, field
 from connectors.ingest.match import Matcher, account
+from connectors.ingest.memory import BrandMemory
 from streams.records import LIVE, DeadLetter, Engagement, Mention, Run
 
 Reason = Literal[
@@ -44,7 +45,7 @@ KEPT_BYTES = 65_536
 """How much of a bad original a dead letter keeps."""
 
 REMEMBERED = 50_000
-"""Native ids whose brands are remembered, so that an edit or a deletion finds them."""
+"""Native ids whose clamped time is remembered."""
 
 T = TypeVar("T")
 
@@ -99,6 +100,8 @@ class Door:
         For dead letters.
     privacy
         How authors are written down.
+    memory
+        Which brands earlier items were about; None: nothing was seen before.
     """
 
     def __init__(
@@ -109,13 +112,14 @@ class Door:
         channel: str | None = None,
         run: Run = LIVE,
         privacy: Privacy | None = None,
+        memory: BrandMemory | None = None,
     ) -> None:
         self.source = source
+        self.memory = memory or BrandMemory(source, run)
         self._matcher = matcher
         self._channel = channel or source
         self._run = run
         self._privacy = privacy or Privacy()
-        self._brands_of: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._clamped: OrderedDict[str, datetime] = OrderedDict()
 
     def use(self, matcher: Matcher) -> None:
@@ -194,10 +198,14 @@ class Door:
             found = tuple(dict.fromkeys((*found, *owners)))
         if item.deleted or item.revision:
             # An edit may take the name out and a deletion has no text: both must still arrive.
-            found = tuple(dict.fromkeys((*found, *self._brands_of.get(native_id, ()))))
+            found = tuple(dict.fromkeys((*found, *self._remembered(native_id))))
         if found:
-            _remember(self._brands_of, native_id, found)
+            self.memory.put(native_id, found)
         return found
+
+    def _remembered(self, native_id: str) -> tuple[str, ...]:
+        # A brand may have been taken out of the configuration since.
+        return tuple(b for b in self.memory.get(native_id) if self._matcher.knows(b))
 
     def _reply(self, native_id: str) -> str:
         return f"{self.source}:{_short_id(native_id)}" if native_id else ""

@@ -188,6 +188,10 @@ class Matcher:
         """Return the brand that a source's own column names (key, title or name), or None."""
         return self._aliases.get(slug(value))
 
+    def knows(self, brand: str) -> bool:
+        """Return whether a brand of this name is configured."""
+        return brand in self._names
+
     def owners(self, author: str) -> tuple[str, ...]:
         """Return the brands that write from an account themselves."""
         return self._owners.get(account(author), ()) if self._owners else ()

@@ -141,8 +141,10 @@ class Runner:
         self.state = "new"
         self.detail = ""
         self._last_success = saved.last_success if saved else None
-        self.mentions = saved.mentions if saved else 0
-        self.dead_letters = saved.dead_letters if saved else 0
+        before = saved or Saved(source=name, saved_at=now())
+        self.fetched, self.matched = before.fetched, before.matched
+        self.mentions, self.duplicates = before.mentions, before.duplicates
+        self.dead_letters, self.failures = before.dead_letters, before.failures
         metrics.UP.labels(name).set(0)
 
     async def run(self) -> None:
@@ -230,6 +232,7 @@ class Runner:
             if n % ITEMS_PER_TURN == 0:
                 await asyncio.sleep(0)
         metrics.FETCHED.labels(self.name).inc(len(page.items))
+        self.fetched += len(page.items)
         self._cursor = page.cursor
         step = timedelta(seconds=self._options.tick_clock_step_s)
         stepped = page.clock is not None and (
@@ -262,10 +265,12 @@ class Runner:
             self._waiting.append(Entry(DEAD, key, codec.encode(outcome.dead)))
         if outcome.mentions:
             metrics.MATCHED.labels(self.name).inc()
+            self.matched += 1
         for brand, mention in outcome.mentions:
             seen = (brand, mention.id, mention.revision)
             if seen in self._recent:
                 metrics.DUPLICATES.labels(self.name).inc()
+                self.duplicates += 1
                 continue
             self._recent[seen] = None
             if len(self._recent) > RECENT:
@@ -322,6 +327,7 @@ class Runner:
     def _failed(self, error: Exception, failures: int) -> float | None:
         """Note a failure; return the seconds to wait, or None if the source has to stop."""
         metrics.UP.labels(self.name).set(0)
+        self.failures += 1
         if isinstance(error, Fatal):
             self.state, self.detail = "stopped", str(error)
             metrics.FAILURES.labels(self.name, "fatal").inc()
@@ -392,8 +398,9 @@ class Runner:
 
     async def _save(self) -> None:
         now = (self._durable, self.state)
-        moved = now != self._written
-        if not moved and time.monotonic() - self._written_at < STATUS_EVERY_S:
+        segments = self.door.memory.unsaved()
+        wait_s = SAVE_EVERY_S if segments else STATUS_EVERY_S
+        if now == self._written and time.monotonic() - self._written_at < wait_s:
             return
         saved = Saved(
             source=self.name,
@@ -405,10 +412,16 @@ class Runner:
             last_success=self._last_success,
             watermark=self._watermark,
             clock=self._clock,
+            fetched=self.fetched,
+            matched=self.matched,
             mentions=self.mentions,
+            duplicates=self.duplicates,
             dead_letters=self.dead_letters,
+            failures=self.failures,
+            quota_left=metrics.quota_left(self.name),
         )
-        if await self._publisher.try_append([cursors.entry(saved)]):
+        if await self._publisher.try_append([*segments, cursors.entry(saved)]):
+            self.door.memory.saved(segments)
             self._written = now
             self._written_at = time.monotonic()
 
@@ -418,6 +431,7 @@ class Runner:
             async with asyncio.timeout(DRAIN_S):
                 if self.state not in ("ended", "stopped"):
                     await self._flush()
+                    self._written_at = float("-inf")  # the last word is always written
                     await self._save()
                 if self._retired:
                     await self._say_over()

@@ -1,4 +1,8 @@
-"""`siaga connector list` and `reset`: what the log knows of each source."""
+"""`siaga connector list` and `reset`: what the log knows of each source.
+
+The service is another process, perhaps on another machine: it writes its counts beside its cursor,
+at most 15 s old while it runs, and they go on over restarts (its metrics begin at 0 again).
+"""
 
 import json
 from datetime import UTC, datetime
@@ -73,8 +77,13 @@ def _row(
         "last_success_age_s": _age(saved.last_success if saved else None, now),
         "lag_s": lag,
         "cursor_age_s": _age(saved.saved_at if saved else None, now),
-        "mentions": saved.mentions if saved else 0,
+        "fetched": saved.fetched if saved else 0,
+        "matched": saved.matched if saved else 0,
+        "published": saved.mentions if saved else 0,
+        "duplicates": saved.duplicates if saved else 0,
         "dead_letters": saved.dead_letters if saved else 0,
+        "failures": saved.failures if saved else 0,
+        "quota_left": saved.quota_left if saved else None,
     }
 
 
@@ -87,19 +96,27 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("source", "type", "run", "state", "last success", "lag", "cursor"):
-        table.add_column(title)
-    table.add_column("mentions", justify="right")
-    table.add_column("dead", justify="right")
+    # Two narrow tables: one of thirteen columns cannot be read on a terminal of eighty.
+    states = Table(box=None, pad_edge=False)
+    for title in ("source", "type", "run", "state", "last success", "lag", "saved"):
+        states.add_column(title)
+    counts = Table(box=None, pad_edge=False)
+    counts.add_column("source")
+    for title in ("fetched", "matched", "published", "duplicates", "dead", "quota left"):
+        counts.add_column(title, justify="right")
     for r in rows:
         cells = [r["name"], r["type"], r["run"], r["state"]]
         ages = (r["last_success_age_s"], r["lag_s"], r["cursor_age_s"])
         cells += ["–" if age is None else ago(age) for age in ages]
-        cells += [f"{r['mentions']:,}", f"{r['dead_letters']:,}"]
-        table.add_row(*map(Text, cells))
+        states.add_row(*map(Text, cells))
+        names = ("fetched", "matched", "published", "duplicates", "dead_letters")
+        numbers = [f"{r[name]:,}" for name in names]
+        left = "–" if r["quota_left"] is None else f"{r['quota_left']:,.0f}"
+        counts.add_row(*map(Text, (r["name"], *numbers, left)))
     console = Console()
-    console.print(table)
+    console.print(states)
+    console.print()
+    console.print(counts)
     for r in rows:
         if r["detail"]:
             console.print(Text(f"{r['name']}: {harmless(r['detail'])}"))

@@ -171,12 +171,15 @@ def test_replay_list_check_and_dead_letters_from_the_command_line(tmp_path: Path
     assert "0 mentions" in again
     assert "--again" in again
     [row] = json.loads(cli("connector", "list", "--json"))
-    assert (row["name"], row["run"], row["state"], row["mentions"]) == (
+    assert (row["name"], row["run"], row["state"], row["published"]) == (
         "posts-2025",
         "drill",
         "ended",
         1,
     )
+    assert (row["fetched"], row["matched"], row["duplicates"], row["dead_letters"]) == (2, 1, 0, 1)
+    assert row["quota_left"] is None
+    assert "published" in cli("connector", "list")
     [letter] = json.loads(cli("dead-letters", "list", "--json"))
     assert letter["reason"] == "naive_time"
     assert "naive_time" in cli("dead-letters", "show", letter["id"])

@@ -1,0 +1,150 @@
+"""Which brands an item was about, over restarts: an edit or a deletion has to find them again.
+
+A deletion has no text, so it cannot be matched, and sending it to all brands would drown them in
+the deletions of a whole network. The last ids that matched are kept as short hashes in a ring of
+small segments in `siaga.cursors.v1`, each written with the cursor that covers it.
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from streams.log.port import Entry, Log
+from streams.records import LIVE, Run
+from streams.topics import CURSORS
+
+SEGMENT_IDS = 128
+"""A segment is at most 2 KB: the open one is written again with each cursor."""
+
+SEGMENTS = 400
+"""51,200 ids a source, at most 800 KB in memory and on the log."""
+
+PREFIX = b"brands#"
+HASH_BYTES = 8
+"""Two of 51,200 ids collide with a chance of 1 in 10^10; a deletion would reach one brand more."""
+
+
+class _Segment(msgspec.Struct, frozen=True, array_like=True):
+    number: int
+    ids: dict[str, bytes]
+    """Hashes, one after the other, by brands joined by spaces."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(_Segment)
+
+
+class BrandMemory:
+    """The brands of the last ids of one source.
+
+    Parameters
+    ----------
+    source, run
+        Whose ids they are; only those of the live run are written down.
+    saved
+        Segments as they were written.
+
+    Examples
+    --------
+    >>> memory = BrandMemory("news")
+    >>> memory.put("42", ("kopi", "teh"))
+    >>> memory.get("42"), memory.get("43")
+    (('kopi', 'teh'), ())
+    >>> BrandMemory("news", saved=[e.value for e in memory.unsaved()]).get("42")
+    ('kopi', 'teh')
+    """
+
+    def __init__(self, source: str, run: Run = LIVE, saved: Iterable[bytes] = ()) -> None:
+        self._key = key_prefix(source, run)
+        self._written = run == LIVE
+        self._known: dict[bytes, tuple[tuple[str, ...], int]] = {}
+        self._segments: dict[int, dict[bytes, tuple[str, ...]]] = {0: {}}
+        self._number = 0
+        self._changed: dict[int, None] = {}
+        for segment in sorted(_read(saved), key=lambda s: s.number):
+            self._open(segment.number)
+            for joined, names in segment.ids.items():
+                brands = tuple(joined.split(" "))
+                for at in range(0, len(names) - HASH_BYTES + 1, HASH_BYTES):
+                    self._note(names[at : at + HASH_BYTES], brands)
+
+    def get(self, native_id: str) -> tuple[str, ...]:
+        """Return the brands of an id; () if it is not known."""
+        return self._known.get(_hash(native_id), ((), 0))[0]
+
+    def put(self, native_id: str, brands: tuple[str, ...]) -> None:
+        """Remember an id; the oldest ones are forgotten."""
+        name = _hash(native_id)
+        if (known := self._known.get(name)) is not None and known[0] == brands:
+            return
+        if len(self._segments[self._number]) >= SEGMENT_IDS:
+            self._open(self._number + 1)
+        self._note(name, brands)
+        if self._written:
+            self._changed[self._number] = None
+
+    def unsaved(self) -> list[Entry]:
+        """Return the records to append with the next cursor."""
+        return [self._entry(number) for number in self._changed]
+
+    def saved(self, entries: Sequence[Entry]) -> None:
+        """Note that those records are on the log; what changed since is still unsaved."""
+        self._changed = {n: None for n in self._changed if self._entry(n) not in entries}
+
+    def _note(self, name: bytes, brands: tuple[str, ...]) -> None:
+        self._known[name] = brands, self._number
+        self._segments[self._number][name] = brands
+
+    def _open(self, number: int) -> None:
+        self._number = number
+        self._segments[number] = {}
+        for old in [n for n in self._segments if n <= number - SEGMENTS]:
+            self._changed.pop(old, None)
+            for name in self._segments.pop(old):
+                if self._known[name][1] == old:
+                    del self._known[name]
+
+    def _entry(self, number: int) -> Entry:
+        grouped: dict[str, bytearray] = {}
+        for name, brands in self._segments[number].items():
+            grouped.setdefault(" ".join(brands), bytearray()).extend(name)
+        segment = _Segment(number, {brands: bytes(names) for brands, names in grouped.items()})
+        return Entry(CURSORS, self._key + str(number % SEGMENTS).encode(), _encode(segment))
+
+
+async def load(log: Log) -> dict[bytes, list[bytes]]:
+    """Read the segments of all sources, by `key_prefix`."""
+    newest: dict[bytes, bytes] = {}
+    async for records in log.read(CURSORS):
+        for record in records:
+            if record.key is not None and record.value is not None and is_memory(record.key):
+                newest[record.key] = record.value
+    found: dict[bytes, list[bytes]] = {}
+    for key, value in newest.items():
+        found.setdefault(key[: key.rindex(b"#") + 1], []).append(value)
+    return found
+
+
+def key_prefix(source: str, run: Run) -> bytes:
+    """Return how the keys of a source's segments begin."""
+    return PREFIX + f"{run}/{source}#".encode()
+
+
+def is_memory(key: bytes) -> bool:
+    """Whether a key of the cursors topic is a segment's."""
+    return key.startswith(PREFIX)
+
+
+def _hash(native_id: str) -> bytes:
+    return blake2b(native_id.encode("utf-8", "replace"), digest_size=HASH_BYTES).digest()
+
+
+def _read(saved: Iterable[bytes]) -> list[_Segment]:
+    found = []
+    for value in saved:
+        try:
+            found.append(_decoder.decode(value))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # of a newer version: what it held is forgotten, no more
+    return found
