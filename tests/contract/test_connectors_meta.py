@@ -12,6 +12,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from local_http import as_app, serving
 from meta_sender import (
     AT,
     BUSINESS,
@@ -42,6 +43,7 @@ from streams.records import Batch
 from streams.settings import BrandSettings
 from streams.topics import MENTIONS
 
+VARIABLE = "IG"
 MADE = datetime.fromtimestamp(AT, UTC)
 READER = Reader(brand="tokoraya", accounts={INSTAGRAM: "tokokecil"}, key=SECRET.encode())
 
@@ -55,7 +57,7 @@ def read(notice: dict[str, Any]) -> list[Item]:
 def connector(**values: Any) -> MetaConnector:
     given_values: dict[str, Any] = {"port": 0, "brand": "tokoraya"} | values
     settings = MetaSettings(**given_values)
-    environ = {"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": VERIFY}
+    environ = {"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": VERIFY, VARIABLE: "IG-t0ken"}
     return MetaConnector(settings, Context("meta", environ=environ))
 
 
@@ -97,6 +99,33 @@ async def running(*, acknowledge: bool = True, **values: Any) -> AsyncIterator[D
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class Graph:
+    """The Graph API's `mentioned_comment` and `mentioned_media`, as documented."""
+
+    down: bool = False
+    refuse: bool = False
+    requests: list[httpx.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if self.down:
+            return httpx.Response(500)
+        if self.refuse or request.headers.get("authorization") != "Bearer IG-t0ken":
+            return httpx.Response(400, json={"error": {"type": "OAuthException", "code": 190}})
+        assert request.url.path == f"/v23.0/{INSTAGRAM}"
+        fields = request.url.params["fields"]
+        told = {
+            "id": "18",
+            "timestamp": MADE.strftime("%Y-%m-%dT%H:%M:%S+0000"),
+            "username": "budi",
+        }
+        if fields.startswith("mentioned_comment.comment_id(18){"):
+            return httpx.Response(200, json={"mentioned_comment": {**told, "text": "tolong dong"}})
+        assert fields.startswith("mentioned_media.media_id(17){")
+        return httpx.Response(200, json={"mentioned_media": {**told, "caption": "tolong @toko"}})
 
 
 # ---- what the notifications say
@@ -149,6 +178,42 @@ def test_a_mention_without_words_is_a_dead_letter_that_says_where_to_look() -> N
     assert isinstance(bad, BadItem)
     assert bad.reason in REASONS
     assert "comment 18" in bad.detail
+
+
+def mention(**value: str) -> dict[str, Any]:
+    notice = instagram_comment()
+    notice["entry"][0]["changes"].append({"field": "mentions", "value": value})
+    return notice
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [({"media_id": "17", "comment_id": "18"}, "comment"), ({"media_id": "17"}, "post")],
+)
+def test_with_a_token_the_words_of_a_mention_are_looked_up(
+    value: dict[str, str], kind: str
+) -> None:
+    async def story() -> None:
+        graph = Graph()
+        async with (
+            serving(as_app(graph)) as address,
+            running(
+                token_env=VARIABLE, graph_url=f"http://{address}/v23.0", allow_private=True
+            ) as desk,
+        ):
+            graph.down = True
+            assert (await desk.post(mention(**value))).status_code == 503  # Meta comes again
+            assert desk.pages == []
+            graph.down = False
+            assert (await desk.post(mention(**value))).status_code == 200
+            graph.refuse = True
+            assert (await desk.post(mention(**value))).status_code == 200
+        words = [i for i in desk.items if "tolong" in i.text]
+        assert [(i.kind, i.author, i.published_at) for i in words] == [(kind, "budi", MADE)]
+        assert any(isinstance(i, BadItem) for i in desk.pages[-1].items)  # a refused token is told
+        assert all("IG-t0ken" not in str(r.url) for r in graph.requests)
+
+    asyncio.run(story())
 
 
 def test_whatsapp_messages_hide_the_number_and_keep_one_author_a_person() -> None:

@@ -7,6 +7,7 @@ https://developers.facebook.com/docs/graph-api/webhooks/reference/page (feed),
 
 import hmac
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,8 @@ CHANNELS = {
     "instagram": "instagram",
     "whatsapp_business_account": "whatsapp",
 }
+
+UNTOLD = "Instagram tells only the ids of a mention"
 
 POSTS = frozenset({"comment", "post", "status", "photo", "video", "share", "link", "album"})
 """Items of a page's feed that hold a text; reactions and likes hold none."""
@@ -69,6 +72,21 @@ class Mentioned(msgspec.Struct, frozen=True):
 
     media_id: str | int = ""
     comment_id: str | int = ""
+
+
+class _Words(msgspec.Struct, frozen=True):
+    text: str = ""
+    caption: str = ""
+    timestamp: str = ""
+    username: str = ""
+    permalink: str = ""
+
+
+class _Looked(msgspec.Struct, frozen=True):
+    """What the Graph API answers about a mention."""
+
+    mentioned_comment: _Words | None = None
+    mentioned_media: _Words | None = None
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -250,8 +268,46 @@ class Reader:
     def _mention(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Mentioned)
         name = f"comment {told.comment_id}" if told.comment_id else f"media {told.media_id}"
-        detail = f"Instagram tells only the ids of a mention ({name}): look it up in the app"
+        detail = f"{UNTOLD} ({name}): set token_env to have its words looked up, or look in the app"
         return [BadItem("empty_text", detail, f"instagram:{entry.id}/{name}", raw)]
+
+    def mentions(self, body: bytes) -> list[tuple[str, Mentioned]]:
+        """Return the mentions of a delivery, which hold ids only, with the account mentioned."""
+        try:
+            told = _notices.decode(body)
+        except _DAMAGED:
+            return []
+        found: list[tuple[str, Mentioned]] = []
+        for notice in told if isinstance(told, list) else [told]:
+            for entry in notice.entry if notice.object == "instagram" else ():
+                for change in entry.changes or (_Change(entry.field, entry.value),):
+                    if change.field == "mentions":
+                        with suppress(*_DAMAGED):
+                            value = msgspec.json.decode(change.value, type=Mentioned)
+                            found.append((str(entry.id), value))
+        return found
+
+    def looked_up(self, account: str, asked: Mentioned, body: bytes) -> Item | BadItem:
+        """Turn the Graph API's answer about a mention into an item."""
+        try:
+            told = msgspec.json.decode(body, type=_Looked)
+            words = told.mentioned_comment or told.mentioned_media or _Words()
+            at = datetime.strptime(words.timestamp, "%Y-%m-%dT%H:%M:%S%z")
+        except _DAMAGED as e:
+            return _bad(body, "mention", e)
+        text = words.text or words.caption
+        if not text.strip():
+            return BadItem("empty_text", "a mention without words", f"instagram:{account}", body)
+        return self._item(
+            "instagram",
+            account,
+            str(asked.comment_id or asked.media_id),
+            at,
+            text=text,
+            author=words.username,
+            url=words.permalink,
+            kind="comment" if asked.comment_id else "post",
+        )
 
     def _messages(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Messages)
@@ -299,6 +355,11 @@ class Reader:
             in_reply_to=f"{kind_of}:{parent}" if parent else "",
             **values,
         )
+
+
+def is_mention(item: Item | BadItem) -> bool:
+    """Whether an item stands for a mention whose words were not told."""
+    return isinstance(item, BadItem) and item.detail.startswith(UNTOLD)
 
 
 def _time(stamp: int) -> datetime:

@@ -22,9 +22,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from connectors.contract import BadItem, Context, Fatal, Item, Page, SourceSettings
+from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
+from connectors.sources.meta.graph import look_up
 from connectors.sources.meta.inbox import Delivery, Inbox, Stopping, TooMuch, body_of
-from connectors.sources.meta.notices import CHANNELS, Reader
+from connectors.sources.meta.notices import CHANNELS, Reader, is_mention
 from streams.settings import Name
 
 REMEMBERED = 50_000
@@ -43,6 +44,10 @@ class MetaSettings(SourceSettings):
     path: str = Field(default="/", pattern=r"^/[A-Za-z0-9/_.-]{0,200}$")
     app_secret_env: str = "META_APP_SECRET"  # noqa: S105  # the name of a variable
     verify_token_env: str = "META_VERIFY_TOKEN"  # noqa: S105  # the name of a variable
+    token_env: str | None = None
+    """Variable with an access token, to look up the words of Instagram mentions."""
+    graph_url: str = "https://graph.facebook.com/v23.0"
+    allow_private: bool = False
     brand: Name | None = None
     """Everything is about this brand; without it and `accounts` texts have to name one."""
     accounts: dict[str, Name] = Field(default_factory=dict)
@@ -63,6 +68,7 @@ class MetaConnector:
         self._settings = settings
         self._context = context
         self._inbox = Inbox(most=settings.max_waiting)
+        self._token = ""
         self._made: OrderedDict[str, datetime] = OrderedDict()
 
     @property
@@ -76,6 +82,8 @@ class MetaConnector:
         settings = self._settings
         secret = self._context.secret(settings.app_secret_env).encode()
         token = self._context.secret(settings.verify_token_env).encode()
+        if settings.token_env:
+            self._token = self._context.secret(settings.token_env)
         if len(secret) < 16:
             raise Fatal(f"{settings.app_secret_env} is too short for an app secret")
         reader = Reader(brand=settings.brand or "", accounts=settings.accounts, key=secret)
@@ -122,7 +130,12 @@ class MetaConnector:
             return _answer(413, f"more than {self._settings.max_body_bytes} bytes")
         if not is_signed(body, request.headers.get("x-hub-signature-256", ""), secret):
             return _answer(401, "X-Hub-Signature-256 does not fit the body and the app secret")
-        items = tuple(self._dated(i) for i in reader.read(body))
+        try:
+            found = reader.read(body) if not self._token else await self._told(reader, body)
+        except Retryable:
+            # Meta delivers again, and the Graph API may have recovered by then.
+            return _answer(503, "the words of a mention cannot be read now", retry_s=60)
+        items = tuple(self._dated(i) for i in found)
         if not items:
             return _answer(200, "ok")
         try:
@@ -132,6 +145,30 @@ class MetaConnector:
         except Stopping:
             return _answer(503, "stopping; deliver again", retry_s=5)
         return _answer(200, "ok")
+
+    async def _told(self, reader: Reader, body: bytes) -> tuple[Item | BadItem, ...]:
+        """Read a delivery, with the words of its mentions looked up."""
+        mentions = reader.mentions(body)
+        found = reader.read(body)
+        if not mentions:
+            return found
+        looked: list[Item | BadItem] = []
+        for account, asked in mentions:
+            try:
+                looked.append(
+                    await look_up(
+                        reader,
+                        account,
+                        asked,
+                        url=self._settings.graph_url,
+                        token=self._token,
+                        context=self._context,
+                        allow_private=self._settings.allow_private,
+                    )
+                )
+            except Fatal as e:
+                return (*found, BadItem("broken_row", str(e), f"instagram:{account}", body))
+        return (*(i for i in found if not is_mention(i)), *looked)
 
     def _dated(self, item: Item | BadItem) -> Item | BadItem:
         """Give edits and deletions the time of what they are about."""
