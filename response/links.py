@@ -4,6 +4,8 @@ GET shows and POST acknowledges: link previews of chat programs issue GETs. Whet
 already is known from `siaga.actions.v1`: the action's id is made from the token.
 """
 
+import hmac
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Literal
 from urllib.parse import quote
@@ -59,6 +61,42 @@ def read(secret: str, token: str, purpose: Purpose, *, now: float) -> Ticket:
     if now >= ticket.expires:
         raise Expired("this link has expired")
     return ticket
+
+
+def short(secret: str, ticket: Ticket) -> str:
+    """A token of at most 64 bytes, which is all that a Telegram button carries.
+
+    It names its incident by the signature alone: `find` tries those that are open.
+    """
+    return f"ack.{ticket.expires:x}.{_mac(secret, ticket.incident, ticket.expires)}"
+
+
+def find(secret: str, token: str, incidents: Iterable[str], *, now: float) -> str:
+    """The incident that a short token acknowledges.
+
+    Raises
+    ------
+    Expired, BadLink
+        As `read`.
+    """
+    purpose, _, rest = token.partition(".")
+    until, _, mac = rest.partition(".")
+    try:
+        expires = int(until, 16)
+    except ValueError as e:
+        raise BadLink("this button is damaged or not ours") from e
+    for incident in incidents:
+        known = _mac(secret, incident, expires)
+        if purpose == "ack" and hmac.compare_digest(known.encode(), mac.encode()):
+            if now >= expires:
+                raise Expired("this button has expired")
+            return incident
+    raise BadLink("this button is damaged, not ours, or its incident is over")
+
+
+def _mac(secret: str, incident: str, expires: int) -> str:
+    said = f"siaga.button.ack|{expires}|{incident}".encode()
+    return hmac.new(secret.encode(), said, sha256).hexdigest()[:32]
 
 
 def action_id(token: str) -> str:

@@ -75,6 +75,40 @@ class TelegramSettings(Section):
         return str(value) if isinstance(value, int) else value
 
 
+class SlackSettings(Section):
+    """One Slack channel, by an incoming webhook."""
+
+    url_env: str
+    """Name of the variable that holds the webhook's address, which is a secret."""
+    min_level: Level | None = None
+
+
+class RelaySettings(Section):
+    """Stands between Grafana and the chats: takes its webhooks at `/relay/NAME`, adds evidence,
+    sample mentions and the signed acknowledge link, and posts to the chat of that name.
+
+    `/relay/rota` goes to whoever is on call.
+    """
+
+    token_env: str = "SIAGA_RELAY_TOKEN"  # noqa: S105 (the name of a variable)
+    """What Grafana shows: password of Basic authentication, or bearer token."""
+    slack: dict[Name, SlackSettings] = Field(default_factory=dict)
+    telegram: dict[Name, TelegramSettings] = Field(default_factory=dict)
+    webhooks: dict[Name, WebhookSettings] = Field(default_factory=dict)
+    slack_signing_env: str = "SIAGA_SLACK_SIGNING_SECRET"
+    """Set: Slack messages have a button that acknowledges in the chat, by `/chat/slack`."""
+    telegram_secret_env: str = "SIAGA_TELEGRAM_SECRET"  # noqa: S105 (the name of a variable)
+    """Set: the same for Telegram, by `/chat/telegram` (`secret_token` of its setWebhook)."""
+
+    @model_validator(mode="after")
+    def _one_of_each_name(self) -> "RelaySettings":
+        names = [*self.slack, *self.telegram, *self.webhooks]
+        twice = sorted({name for name in names if names.count(name) > 1 or name == "rota"})
+        if twice:
+            raise ValueError(f"names of [relay] must differ (and not be rota): {', '.join(twice)}")
+        return self
+
+
 class AlertsSettings(Section):
     """Who is told of an incident without Grafana."""
 
@@ -98,7 +132,18 @@ class PersonSettings(Section):
     phone: str = ""
     telegram: str = ""
     """Name without @, mentioned in notifications."""
+    chat_id: str = ""
+    """Of the person's own Telegram chat with the bot, for what goes to the rota."""
+    chat_token_env: str = "SIAGA_TELEGRAM_TOKEN"  # noqa: S105 (the name of a variable)
+    chat_api_url: HttpUrl = HttpUrl("https://api.telegram.org")
+    url_env: str | None = None
+    """Variable that holds the address of a webhook of the person's own (a gateway to WhatsApp)."""
     email: str = ""
+
+    @field_validator("chat_id", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
 
 
 class ShiftSettings(Section):

@@ -6,7 +6,7 @@ import msgspec
 
 from streams.records import Incident
 
-Status = Literal["firing", "resolved", "escalated"]
+Status = Literal["firing", "resolved", "escalated", "acknowledged"]
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,6 +19,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """First message about it, where the target has threads."""
     steps: int = 0
     """How many steps of the ladder it was told."""
+    acknowledged: bool = False
+    """It was told who took it."""
 
 
 def is_over(incident: Incident) -> bool:
@@ -28,8 +30,9 @@ def is_over(incident: Incident) -> bool:
 def decide(told: Told | None, incident: Incident, min_level: int) -> Status | None:
     """Return what to tell, or None.
 
-    A change of level tells, in either direction; a refresh of evidence, an acknowledgement or a
-    repeat (same or older sequence) does not. What was never told is never resolved. An incident
+    A change of level tells, in either direction, and so does the first acknowledgement (in a short
+    message: colleagues must know that somebody is on it); a refresh of evidence or a repeat (same
+    or older sequence) does not. What was never told is never resolved or acknowledged. An incident
     that falls below the target's level without closing is told as that lower level once.
     """
     if told is not None and incident.sequence <= told.sequence:
@@ -38,5 +41,6 @@ def decide(told: Told | None, incident: Incident, min_level: int) -> Status | No
     if is_over(incident):
         return "resolved" if known else None
     if incident.level == known:
-        return None
+        news = told is not None and incident.acknowledged_by and not told.acknowledged
+        return "acknowledged" if news else None
     return "firing" if incident.level >= min_level or known else None

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from detectors.incidents.explanation import OTHER
+from response.amount import amounts
 from response.notify.decide import Status
 from response.text import limit, link, shown
 from response.words import Language, say, topics
@@ -45,6 +46,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the incident on the live page."""
     acknowledge: str = ""
     """Signed link; empty when there is nothing to acknowledge."""
+    button: str = ""
+    """What the chat's own button carries back to us; empty where there is no way back."""
+    lead: str = ""
+    """A sentence before the evidence: why this is told now."""
     oncall: tuple[str, ...] = ()
     """Whom it concerns: on call, or the next step of the ladder."""
     step: int = 0
@@ -67,9 +72,7 @@ def summary(notice: Notice) -> str:
         "{brand}: {signal} is {observed}, expected {expected}, limit {upper}.",
         brand=notice.title,
         signal=_signal(notice),
-        observed=_amount(notice, incident.observed),
-        expected=_amount(notice, incident.expected),
-        upper=_amount(notice, limit(incident.expected, incident.upper)),
+        **_amounts(notice),
     )
 
 
@@ -96,6 +99,7 @@ def webhook(notice: Notice) -> dict[str, Any]:
         "upper": i.upper,
         "score": i.score,
         "summary": summary(notice),
+        "lead": shown(notice.lead, 300) or None,
         "language": notice.language,
         "onset": i.onset.isoformat(),
         "opened_at": i.opened_at.isoformat(),
@@ -119,15 +123,21 @@ def webhook(notice: Notice) -> dict[str, Any]:
 def telegram(notice: Notice) -> str:
     """Text in Telegram's HTML form, under its limit; everything from outside is escaped."""
     i, lang = notice.incident, notice.language
+    if notice.status == "acknowledged":
+        who = say(lang, "{who} is on it", who=shown(i.acknowledged_by, 60))
+        link_to = f'<a href="{escape(notice.page)}">{escape(say(lang, "Whole incident"))}</a>'
+        return f"✅ <b>{escape(who)}</b> · {escape(notice.title)}\n{link_to}"
     over = notice.status == "resolved"
     head = say(lang, "Over") if over else say(lang, LEVELS[i.level]).upper()
     mark = "🟢" if over else MARKS[i.level]
-    lines = [f"{mark} <b>{escape(head)} · {escape(notice.title)}</b>{escape(_marks(notice))}"]
+    lines = [f"{mark} <b>{escape(head)} · {escape(notice.title)}</b>{escape(marks(notice))}"]
     if notice.status == "escalated":
         lines.append(f"<b>{escape(say(lang, 'Nobody has acknowledged this yet.'))}</b>")
+    if notice.lead:
+        lines.append(f"<b>{escape(shown(notice.lead, 300))}</b>")
     lines.append(escape(summary(notice)))
     if not over and not notice.test:
-        lines += _facts(notice)
+        lines += [escape(fact) for fact in facts(notice)]
         lines += [_quoted(s) for s in i.samples[:SAMPLES]]
     if notice.oncall:
         lines.append(escape(f"{say(lang, 'On call')}: {', '.join(notice.oncall)}"))
@@ -151,7 +161,8 @@ def _fitting(lines: list[str], last: str) -> str:
     return "\n".join([*kept, last])
 
 
-def _marks(notice: Notice) -> str:
+def marks(notice: Notice) -> str:
+    """What is not real is marked as such."""
     words = []
     if notice.test:
         words.append(say(notice.language, "test"))
@@ -162,16 +173,15 @@ def _marks(notice: Notice) -> str:
     return f" [{', '.join(words)}]" if words else ""
 
 
-def _facts(notice: Notice) -> list[str]:
+def facts(notice: Notice) -> list[str]:
+    """Lines of plain text: numbers, and the largest drivers."""
     i, lang = notice.incident, notice.language
     begun = i.onset.astimezone(ZoneInfo(notice.zone)).strftime("%d.%m. %H:%M")
     known = say(
         lang,
         "{signal}: {observed} (expected {expected}, limit {upper}), since {time}",
         signal=_signal(notice),
-        observed=_amount(notice, i.observed),
-        expected=_amount(notice, i.expected),
-        upper=_amount(notice, limit(i.expected, i.upper)),
+        **_amounts(notice),
         time=begun,
     )
     parts = [known]
@@ -183,7 +193,7 @@ def _facts(notice: Notice) -> list[str]:
                 f"{name} {share:.0%}" for name, share in list(_shares(shares).items())[:3]
             )
             parts.append(f"{say(lang, word)}: {top}")
-    return [escape(p) for p in parts]
+    return parts
 
 
 def _quoted(sample: Sample) -> str:
@@ -215,10 +225,8 @@ def _signal(notice: Notice) -> str:
     return say(notice.language, SIGNALS.get(signal, signal.replace("_", " ")))
 
 
-def _amount(notice: Notice, value: float | None) -> str:
-    if value is None:
-        return "?"
-    if "share" in notice.incident.signal:
-        return f"{value:.0%}"
-    text = f"{value:.0f}" if abs(value) >= 20 else f"{value:.1f}".removesuffix(".0")
-    return text.replace(".", ",") if notice.language == "id" else text
+def _amounts(notice: Notice) -> dict[str, str]:
+    i = notice.incident
+    told = (i.observed, i.expected, limit(i.expected, i.upper))
+    said = amounts(i.signal, told, notice.language)
+    return dict(zip(("observed", "expected", "upper"), said, strict=True))

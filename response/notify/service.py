@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,17 +10,18 @@ import httpx
 import msgspec
 import stamina
 
+from response.address import address
 from response.ladder import due, on_call
-from response.links import Ticket, acknowledge_url, incident_url, sign
+from response.links import Ticket, acknowledge_url, incident_url, short, sign
 from response.metrics import ALERTS_SENT, ALERTS_WAITING
 from response.notify import cursor
 from response.notify.cursor import Saved
 from response.notify.decide import Status, Told, decide, is_over
 from response.notify.message import Notice
 from response.notify.targets import Failed, Refused, Target, configured
-from response.page.service import address
 from response.secret import secret
-from response.settings import AlertsSettings, OncallSettings, PageSettings
+from response.settings import AlertsSettings, OncallSettings, PageSettings, RelaySettings
+from response.words import Language
 from streams import codec
 from streams.log.port import Log, LogRecord, Unavailable
 from streams.records import LIVE, Incident
@@ -52,12 +54,18 @@ class Writer:
         *,
         names: Sequence[str] = (),
         step: int = 0,
+        lead: str = "",
         test: bool = False,
     ) -> Notice:
         """A notice about an incident; `names`: whom it concerns, by default those on call."""
         settings, now = self.settings, self.clock()
         brand = settings.brands.get(incident.brand)
-        asked = status != "resolved" and not incident.acknowledged_by and not test
+        asked = (
+            status in {"firing", "escalated"}
+            and not incident.acknowledged_by
+            and incident.closed_at is None
+            and not test
+        )
         ticket = Ticket(
             "ack",
             incident.id,
@@ -65,19 +73,48 @@ class Writer:
             int((now + timedelta(hours=self.link_hours)).timestamp()),
             incident.sequence,
         )
+        token = sign(self._secret, ticket) if asked else ""
         people = names or (on_call(self.rota, settings.time_zone, now=now) if asked else ())
         return Notice(
             status=status,
             incident=incident,
             title=(brand.title if brand else "") or incident.brand,
-            language=self.alerts.language or settings.language,
+            language=self.language,
             zone=settings.time_zone,
             # A test has no incident to show.
             page=f"{self.base}/" if test else incident_url(self.base, incident.id),
-            acknowledge=acknowledge_url(self.base, sign(self._secret, ticket)) if asked else "",
+            acknowledge=acknowledge_url(self.base, token) if asked else "",
+            button=self._button(target, ticket, token) if asked else "",
+            lead=lead,
             oncall=tuple(self._called(name) for name in people),
             step=step,
             test=test,
+        )
+
+    def _button(self, target: Target, ticket: Ticket, token: str) -> str:
+        """What a chat's own button carries; "" where the chat's answers do not reach the page."""
+        relay = self.settings.section(RelaySettings)
+        if target.kind == "slack" and os.environ.get(relay.slack_signing_env):
+            return token
+        if target.kind == "telegram" and os.environ.get(relay.telegram_secret_env):
+            return short(self._secret, ticket)
+        return ""
+
+    @property
+    def language(self) -> Language:
+        """What the receivers read."""
+        return self.alerts.language or self.settings.language
+
+    def due_steps(self, incident: Incident | None) -> tuple[str, ...]:
+        """Names on the steps of the ladder whose time has come; () without an incident."""
+        if incident is None:
+            return ()
+        now = self.clock()
+        return tuple(
+            name
+            for step in sorted(self.rota.ladder, key=lambda s: s.after_minutes)
+            if due([step], level=incident.level, opened_at=incident.opened_at, told=0, now=now)
+            for name in step.who
         )
 
     def _called(self, name: str) -> str:
@@ -187,7 +224,11 @@ class Desk:
         level = 0 if status == "resolved" else incident.level
         # Re-inserted last: what was told longest ago is forgotten first.
         self.told[incident.id] = Told(
-            max(told.sequence, incident.sequence), level, thread, max(told.steps, steps)
+            max(told.sequence, incident.sequence),
+            level,
+            thread,
+            max(told.steps, steps),
+            bool(incident.acknowledged_by),
         )
         self.told = cursor.remembered(self.told)
         await self._save()
@@ -238,6 +279,9 @@ class Desk:
             told = self.told.get(incident.id)
             # A replay's clock is not ours: its waiting times mean nothing here.
             if told is None or not told.level or incident.acknowledged_by or incident.run != LIVE:
+                continue
+            # Somebody asked for silence; a rise of the level ends the snooze in the worker.
+            if incident.snoozed_until is not None and now < incident.snoozed_until:
                 continue
             step = due(
                 rota.ladder,

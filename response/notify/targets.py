@@ -11,9 +11,19 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
 from response.notify.message import Notice, telegram, webhook
-from response.settings import LEVEL_NUMBERS, AlertsSettings, TelegramSettings, WebhookSettings
+from response.notify.plain import Plain, slack_text, telegram_text
+from response.notify.slack import slack
+from response.settings import (
+    LEVEL_NUMBERS,
+    AlertsSettings,
+    PersonSettings,
+    RelaySettings,
+    TelegramSettings,
+    WebhookSettings,
+)
 from response.words import say
 from streams.service import CannotStart
 
@@ -51,6 +61,10 @@ class Target(Protocol):
         """
         ...
 
+    async def tell(self, http: httpx.AsyncClient, plain: Plain) -> None:
+        """Send once what is about no incident that we hold; raises as `send`."""
+        ...
+
 
 class Webhook:
     """POSTs the JSON of `message.webhook`, with a key by which repeats can be dropped."""
@@ -66,6 +80,28 @@ class Webhook:
             headers["authorization"] = f"Bearer {self.token}"
         await _post(http, self.url, webhook(notice), headers)
         return thread
+
+    async def tell(self, http: httpx.AsyncClient, plain: Plain) -> None:
+        headers = {"idempotency-key": plain.key}
+        if self.token:
+            headers["authorization"] = f"Bearer {self.token}"
+        await _post(http, self.url, {"version": 1, **msgspec.to_builtins(plain)}, headers)
+
+
+class Slack:
+    """An incoming webhook (https://api.slack.com/messaging/webhooks)."""
+
+    kind = "slack"
+
+    def __init__(self, name: str, url: str, min_level: int) -> None:
+        self.name, self.url, self.min_level = name, url, min_level
+
+    async def send(self, http: httpx.AsyncClient, notice: Notice, thread: int) -> int:
+        await _post(http, self.url, slack(notice), {})
+        return thread
+
+    async def tell(self, http: httpx.AsyncClient, plain: Plain) -> None:
+        await _post(http, self.url, {"text": slack_text(plain)}, {})
 
 
 class Telegram:
@@ -95,14 +131,30 @@ class Telegram:
         answer = await _post(http, self.url, body, {})
         return thread or _message_id(answer)
 
+    async def tell(self, http: httpx.AsyncClient, plain: Plain) -> None:
+        body = {
+            "chat_id": self.chat_id,
+            "text": telegram_text(plain),
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+        }
+        await _post(http, self.url, body, {})
+
 
 def _buttons(notice: Notice) -> list[dict[str, str]]:
     # Telegram refuses a whole message for one button whose address is not of the public web.
     host = urlsplit(notice.page).hostname or ""
-    if "." not in host or host.replace(".", "").isdigit():
-        return []
-    found = [("Acknowledge", notice.acknowledge), ("Whole incident", notice.page)]
-    return [{"text": say(notice.language, text), "url": url} for text, url in found if url]
+    public = "." in host and not host.replace(".", "").isdigit()
+    buttons = []
+    if notice.button:
+        # Pressed, it comes back to `/chat/telegram`: nobody leaves the chat.
+        said = say(notice.language, "I am on it")
+        buttons.append({"text": said, "callback_data": notice.button})
+    elif notice.acknowledge and public:
+        buttons.append({"text": say(notice.language, "Acknowledge"), "url": notice.acknowledge})
+    if public:
+        buttons.append({"text": say(notice.language, "Whole incident"), "url": notice.page})
+    return buttons
 
 
 def _message_id(answer: httpx.Response) -> int:
@@ -168,6 +220,37 @@ def configured(alerts: AlertsSettings) -> list[Target]:
         found.append(_webhook(name, hook, alerts))
     for name, chat in alerts.telegram.items():
         found.append(_telegram(name, chat, alerts))
+    return found
+
+
+def relayed(relay: RelaySettings) -> dict[str, Target]:
+    """The chats behind the relay, by name.
+
+    Raises
+    ------
+    CannotStart
+        As `configured`.
+    """
+    found: dict[str, Target] = {}
+    every = AlertsSettings()
+    for name, channel in relay.slack.items():
+        found[name] = Slack(name, _variable(channel.url_env, f"relay.slack.{name}"), 1)
+    for name, chat in relay.telegram.items():
+        found[name] = _telegram(name, chat, every)
+    for name, hook in relay.webhooks.items():
+        found[name] = _webhook(name, hook, every)
+    return found
+
+
+def personal(name: str, person: PersonSettings) -> list[Target]:
+    """The ways to reach one person directly; raises as `configured`."""
+    where, found = f"oncall.people.{name}", list[Target]()
+    if person.chat_id:
+        token = _variable(person.chat_token_env, where)
+        url = f"{str(person.chat_api_url).rstrip('/')}/bot{token}/sendMessage"
+        found.append(Telegram(name, url, person.chat_id, 1))
+    if person.url_env:
+        found.append(Webhook(name, _variable(person.url_env, where), None, 1))
     return found
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from response.page import desk, snapshot
+from response.page import desk, relay, snapshot
 from response.page.guard import TV, refusal
 from response.page.headers import SecurityHeaders
 from response.page.view import RunView
@@ -39,6 +39,7 @@ def build(page: Page) -> Starlette:
             Route("/events", events),
             Route("/healthz", health),
             *desk.ROUTES,
+            *relay.ROUTES,
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         middleware=[Middleware(SecurityHeaders)],

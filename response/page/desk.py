@@ -100,9 +100,7 @@ async def act(request: Request) -> Response:
         raise HTTPException(400, "The note is empty.")
     snooze = _snooze(form) if kind == "snooze" else None
     now = datetime.fromtimestamp(page.clock(), UTC)
-    await _record(
-        page, action(found, kind, visitor.name, "page", now=now, text=text, snooze=snooze)
-    )
+    await keep(page, action(found, kind, visitor.name, "page", now=now, text=text, snooze=snooze))
     return RedirectResponse(request.url.path, 303)
 
 
@@ -116,7 +114,8 @@ def _snooze(form: dict[str, str]) -> timedelta:
     return asked
 
 
-async def _record(page: Page, done: Action) -> None:
+async def keep(page: Page, done: Action) -> None:
+    """Record an action; 503 if the log is away."""
     try:
         await record(page.log, done)
     except Unavailable as e:
@@ -158,7 +157,7 @@ async def link_use(request: Request) -> Response:
     if done in page.view.used:
         raise refusal("link", 410, "This link was used already.")
     now = datetime.fromtimestamp(page.clock(), UTC)
-    await _record(page, action(found, "ack", who, f"link/{ticket.target}", now=now, action_id=done))
+    await keep(page, action(found, "ack", who, f"link/{ticket.target}", now=now, action_id=done))
     if not wants_html(request):
         return JSONResponse({"acknowledged_by": who, "incident": found.id})
     response = RedirectResponse(request.url.path, 303)

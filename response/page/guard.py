@@ -68,6 +68,7 @@ class Guard:
         self.logins_by_name = Rate(burst=5, per_minute=2)
         self.writes = Rate(burst=30, per_minute=60)
         self.links = Rate(burst=30, per_minute=30)
+        self.relays = Rate(burst=200, per_minute=600)
 
     def _serializer(self, salt: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(

@@ -7,9 +7,14 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import httpx
 import uvicorn
 
+from response.address import address
+from response.notify.relay import Relay
+from response.notify.service import Writer
 from response.page.app import build
 from response.page.feed import Feed
 from response.page.guard import Guard, is_loopback
@@ -17,7 +22,7 @@ from response.page.people import People, users_path
 from response.page.view import View
 from response.page.web import Page
 from response.secret import secret
-from response.settings import PageSettings
+from response.settings import AlertsSettings, PageSettings
 from streams.log.port import Log
 from streams.service import CannotStart
 from streams.settings import RootSettings
@@ -48,7 +53,13 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     listener = _listen(page)
     view = View(page.history_minutes)
     feed = Feed(log_, view, brands=len(settings.brands), clock=time.time)
-    shared = Page(settings, view, log_, guard, time.time)
+    http = httpx.AsyncClient(timeout=settings.section(AlertsSettings).timeout_s)
+    try:
+        relay = Relay(settings, view, log_, Writer(settings, _utc_now), http)
+    except CannotStart:
+        listener.close()
+        raise
+    shared = Page(settings, view, log_, guard, time.time, relay=relay)
     config = uvicorn.Config(
         build(shared),
         lifespan="off",
@@ -63,10 +74,12 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(feed.run(), name="page feed")
+            group.create_task(relay.run(), name="page relay")
             web = group.create_task(_web(server, listener, shared), name="page web")
             await web
     finally:
         listener.close()
+        await http.aclose()
 
 
 async def _web(server: _Server, listener: socket.socket, shared: Page) -> None:
@@ -103,10 +116,5 @@ def _listen(page: PageSettings) -> socket.socket:
         ) from e
 
 
-def address(page: PageSettings, listener: socket.socket | None = None) -> str:
-    """Where people open the page."""
-    if page.url:
-        return page.url.rstrip("/")
-    port = listener.getsockname()[1] if listener else page.port
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(page.host, page.host)  # noqa: S104 (compared)
-    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{port}"
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

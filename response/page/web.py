@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from response.notify.relay import Relay
 from response.page.guard import Guard
 from response.page.view import View
 from response.settings import PageSettings
@@ -33,6 +34,8 @@ class Page:
     clock: Callable[[], float]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     visitors: int = 0
+    relay: Relay | None = None
+    """None where nothing is relayed."""
 
     @property
     def page(self) -> PageSettings:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -226,6 +227,50 @@ def test_an_acknowledged_incident_does_not_climb(make: SimpleNamespace, tmp_path
                 await receiver.heard(1)
                 await asyncio.sleep(0.2)
         assert [body["status"] for _, _, body in receiver.got] == ["firing"]
+
+    run(test())
+
+
+def test_a_snoozed_incident_does_not_climb_until_the_snooze_ends(
+    make: SimpleNamespace, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with make.receiving() as receiver:
+            log = make.log()
+            await log.ensure(TOPICS)
+            toml = receiver.toml().split("[alerts.telegram")[0] + (
+                '[oncall.people.dewi]\n[[oncall.ladder]]\nafter_minutes = 15\nwho = ["dewi"]\n'
+            )
+            async with serving(make.settings(toml, tmp_path), log):
+                until = datetime.now(UTC) + timedelta(hours=1)
+                await log.append([make.entry(make.incident(snoozed_until=until))])
+                await receiver.heard(1)
+                await asyncio.sleep(2.5)  # the ladder is looked at every 2 s
+                assert len(receiver.got) == 1
+                over = datetime.now(UTC) - timedelta(seconds=1)
+                await log.append([make.entry(make.incident(sequence=1, snoozed_until=over))])
+                await receiver.heard(2)
+        assert [body["status"] for _, _, body in receiver.got] == ["firing", "escalated"]
+
+    run(test())
+
+
+def test_who_takes_it_is_told_to_the_others(make: SimpleNamespace, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with make.receiving() as receiver:
+            log = make.log()
+            await log.ensure(TOPICS)
+            async with serving(make.settings(receiver.toml(), tmp_path), log):
+                await log.append([make.entry(make.incident())])
+                await receiver.heard(2)
+                taken = make.incident(sequence=1, change="acknowledged", acknowledged_by="Sari <b>")
+                await log.append([make.entry(taken)])
+                await receiver.heard(4)
+        texts = [body["text"] for path, _, body in receiver.got if path != "/hook"]
+        assert texts[1].startswith("✅ <b>Sari &lt;b&gt; is on it</b>")
+        hooks = [body for path, _, body in receiver.got if path == "/hook"]
+        assert [hook["status"] for hook in hooks] == ["firing", "acknowledged"]
+        assert hooks[1]["acknowledged_by"] == "Sari <b>"
 
     run(test())
 

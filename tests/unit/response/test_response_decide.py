@@ -21,8 +21,15 @@ def test_a_change_of_level_is_told_in_both_directions(make: SimpleNamespace) -> 
     assert decide(Told(4, 3), make.incident(level=1, sequence=5), 2) == "firing"
 
 
-def test_a_refresh_of_evidence_or_an_acknowledgement_is_not_told(make: SimpleNamespace) -> None:
-    for change in ("evidence", "acknowledged", "snoozed"):
+def test_who_takes_it_is_told_once(make: SimpleNamespace) -> None:
+    taken = make.incident(level=3, sequence=9, change="acknowledged", acknowledged_by="sari")
+    assert decide(Told(4, 3), taken, 1) == "acknowledged"
+    assert decide(Told(4, 3, acknowledged=True), taken, 1) is None
+    assert decide(None, make.incident(level=1, sequence=9, acknowledged_by="sari"), 2) is None
+
+
+def test_a_refresh_of_evidence_or_a_snooze_is_not_told(make: SimpleNamespace) -> None:
+    for change in ("evidence", "snoozed"):
         incident = make.incident(level=3, sequence=9, change=change)
         assert decide(Told(4, 3), incident, 1) is None
 
