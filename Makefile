@@ -51,6 +51,10 @@ services: ## real Kafka, Prometheus and Grafana on loopback; harmless when run t
 services-stop: ## stop them by their id
 	@$(PYTHON) deploy/local/services.py stop
 
+.PHONY: chaos
+chaos: setup ## random rounds of failures on the real Kafka: ROUNDS=n SEED=s
+	@$(BIN)/python tests/chaos/run_chaos.py --rounds $(or $(ROUNDS),3) --seed $(or $(SEED),1) $(ARGS)
+
 bench-%: setup ## side by side against references; rows in build/bench/NAME.json
 	@$(BIN)/python tests/bench/bench_$*.py $(ARGS)
 

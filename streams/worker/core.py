@@ -85,8 +85,8 @@ class Core:
     async def assign(self, partitions: Collection[int]) -> dict[int, int]:
         """Own these partitions and no other; return the highest offset that each state covers."""
         self.owned = frozenset(partitions)
+        parked = dict(self._parked)
         self._forget()
-        parked, self._parked = self._parked, {}
         ends = await patiently(lambda: self.log.ends(self.state_topic)) if parked else {}
         for partition, (state, end) in parked.items():
             # Nobody has written since: what we held is what a restore would give.

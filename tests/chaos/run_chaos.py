@@ -1,0 +1,84 @@
+"""`make chaos ROUNDS=n SEED=s`: random rounds against the real Kafka; a seed repeats its round.
+
+The same input first goes through undisturbed; each round must lead to the same incidents.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+for folder in (HERE, HERE.parents[0] / "support", HERE.parents[1] / "deploy" / "local"):
+    sys.path.insert(0, str(folder))
+
+import services  # noqa: E402 - found by the lines above
+from chaos_round import Input, Plan, Result, Round  # noqa: E402 - as above
+
+LIMITS_S = {"kill": 10.0, "kill_stay": 20.0, "term": 5.0, "two": 20.0}
+HOURS_PER_ROW = 6.0 / 200_000
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)  # noqa: T201 - a command's output
+
+
+def differences(result: Result, calm: Result) -> list[str]:
+    """What a round led to that the undisturbed run did not, and the reverse."""
+    problems = []
+    if result.incidents != calm.incidents:
+        problems.append(f"incidents: {result.incidents}, undisturbed {calm.incidents}")
+    if result.negatives != calm.negatives:
+        problems.append("negatives by brand and minute differ from the undisturbed run")
+    return problems
+
+
+def main() -> int:
+    """Run the rounds; the exit status counts those that failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--events", type=int, default=8)
+    parser.add_argument("--keep", type=Path, help="keep logs of failed rounds here")
+    asked = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="siaga-chaos-"))
+    broker = services.start(["kafka"], folder / "services", ports=services.EPHEMERAL).kafka
+    assert broker is not None
+    failed = 0
+    try:
+        hours = asked.rows * HOURS_PER_ROW
+        data = Input.write(folder / "data", seed=20, rows=asked.rows, hours=hours)
+        calm = Round(Plan(0, (), asked.rows, hours), data, broker, folder / "calm", say).run()
+        say(f"undisturbed: {calm.seconds:.0f} s, {len(calm.incidents)} incidents")
+        for problem in calm.problems:
+            say(f"  WRONG {problem}")
+            failed = 1
+        for seed in range(asked.seed, asked.seed + asked.rounds):
+            plan = Plan.drawn(seed, events=asked.events, rows=asked.rows)
+            say(f"round with seed {seed}: {', '.join(plan.events)}")
+            home = folder / f"round-{seed}"
+            result = Round(plan, data, broker, home, say).run()
+            result.problems += differences(result, calm)
+            for problem in result.problems:
+                say(f"  WRONG {problem}")
+            late = [(e, s) for e, s in result.takeovers if s > LIMITS_S[e]]
+            say(
+                f"  {'failed' if result.problems else 'exact'} in {result.seconds:.0f} s; repeats "
+                f"{dict(result.repeats)}; jumps healed {result.gaps}; slow {late}",
+            )
+            failed += bool(result.problems)
+            if result.problems and asked.keep:
+                shutil.copytree(home, asked.keep / home.name, dirs_exist_ok=True)
+            shutil.rmtree(home, ignore_errors=True)
+    finally:
+        services.load(folder / "services").destroy()
+        shutil.rmtree(folder, ignore_errors=True)
+    say(f"{asked.rounds} rounds, {failed} failed")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,321 @@
+"""The worker's core on a real log: what must not be written, acknowledged or lost."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detectors.language.understanding import Language
+from streams import codec
+from streams.log.embedded import EmbeddedLog
+from streams.log.port import Entry, LogRecord
+from streams.pipeline.config import PipelineConfig
+from streams.pipeline.pipeline import Pipeline
+from streams.records import Action, Batch, Mention, Tick
+from streams.registry import REGISTRY
+from streams.topics import DEAD, MENTIONS, MINUTES, SCORED, all_topics, state_topic
+from streams.worker.core import Core
+
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+READER = Language()
+STATE = state_topic("siaga")
+
+
+class Watched(EmbeddedLog):
+    """An embedded log that notes reads and appends, and can refuse an append."""
+
+    refused: str = ""
+    """Appends to this topic fail, as by a record that is too large."""
+
+    def __init__(self, path: Path, partitions: int = 2) -> None:
+        super().__init__(path, partitions)
+        self.appended: list[Entry] = []
+        self.reads: list[tuple[str, tuple[int, ...]]] = []
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        if any(entry.topic == self.refused for entry in entries):
+            raise ValueError("the record is too large")
+        await super().append(entries)
+        self.appended += entries
+
+    def read(self, topic: str, **options):  # type: ignore[no-untyped-def]  # passes all through
+        self.reads.append((topic, tuple(options.get("partitions") or ())))
+        return super().read(topic, **options)
+
+
+def batch(n: int, *, minute: int = 0) -> bytes:
+    """A record with one mention."""
+    mention = Mention(
+        id=f"forum:{n}",
+        source="forum",
+        text="paket belum sampai, kecewa",
+        published_at=START + timedelta(minutes=minute),
+        collected_at=START,
+    )
+    return codec.encode(Batch(brand="toko", mentions=(mention,)))
+
+
+def core_on(log: Watched) -> Core:
+    """A core over a log."""
+    return Core(
+        log, Pipeline(PipelineConfig(brands=frozenset({"toko"})), READER), state_topic=STATE
+    )
+
+
+async def opened(path: Path, records: Sequence[bytes]) -> Watched:
+    """A log with these records in partition 0."""
+    log = Watched(path / "log.db")
+    await log.ensure(all_topics("siaga"))
+    await log.append([Entry(MENTIONS, b"toko", value, 0) for value in records])
+    log.appended.clear()
+    return log
+
+
+async def told(log: EmbeddedLog, topic: str) -> list[LogRecord]:
+    """Everything in a topic."""
+    return [record async for chunk in log.read(topic) for record in chunk]
+
+
+def total(core: Core) -> int:
+    """Mentions counted in partition 0."""
+    return sum(sum(b.hot.totals.values()) for b in core.states[0].brands.values())
+
+
+def gaps(kind: str) -> float:
+    """The metric of jumps."""
+    return REGISTRY.get_sample_value("siaga_stream_gaps_total", {"kind": kind}) or 0.0
+
+
+def test_a_jump_in_the_offsets_is_counted_told_and_healed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        records = [batch(n) for n in range(10)]
+        log = await opened(tmp_path, records)
+        core = core_on(log)
+        assert await core.assign([0, 1]) == {0: -1, 1: -1}
+        before = gaps("healed")
+        done: list[int] = []
+        for offset in (0, 1, 2, 8, 9):  # 3 to 7 are passed by
+            await core.take(0, offset, records[offset], lambda o=offset: done.append(o))
+        await core.flush()
+        assert total(core) == 10
+        assert gaps("healed") == before + 1
+        assert done == [0, 1, 2, 8, 9]
+        assert len(await told(log, SCORED)) == 10
+        await log.close()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(main())
+    assert "Partition 0 jumped from 2 to 8" in caplog.text
+
+
+def test_all_partitions_are_restored_by_one_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        with caplog.at_level(logging.INFO):
+            await core.assign([0, 1])
+        assert log.reads == [(STATE, (0, 1))]
+        await log.close()
+
+    asyncio.run(main())
+    assert sum("Restored" in line for line in caplog.messages) == 1
+
+
+def test_nothing_is_written_when_the_session_is_over(tmp_path: Path) -> None:
+    async def main() -> None:
+        records = [batch(n) for n in range(3)]
+        log = await opened(tmp_path, records)
+        core = core_on(log)
+        await core.assign([0])
+        done: list[int] = []
+        for offset in (0, 1):
+            await core.take(0, offset, records[offset], lambda o=offset: done.append(o))
+        core.held = lambda: False
+        await core.flush()
+        assert log.appended == []
+        assert done == []
+        assert core.states == {}
+        # Back without another owner: what was dropped is read again, and acknowledged then.
+        core.held = lambda: True
+        await core.take(0, 2, records[2], lambda: done.append(2))
+        await core.flush()
+        assert total(core) == 3
+        assert sorted(done) == [0, 1, 2]
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_a_session_that_ends_between_two_writes_leaves_no_mark(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        await core.assign([0])
+        done: list[int] = []
+        await core.take(0, 0, batch(0), lambda: done.append(0))
+        core.held = lambda: not log.appended  # over after the outputs
+        await core.flush()
+        assert {entry.topic for entry in log.appended} == {SCORED}
+        assert done == []
+        await log.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("topic", [SCORED, STATE])
+def test_an_append_that_fails_stops_the_worker_and_nothing_later_covers_it(
+    tmp_path: Path, topic: str
+) -> None:
+    async def main() -> None:
+        records = [batch(n) for n in range(2)]
+        log = await opened(tmp_path, records)
+        core = core_on(log)
+        await core.assign([0])
+        done: list[int] = []
+        await core.take(0, 0, records[0], lambda: done.append(0))
+        log.refused = topic
+        with pytest.raises(ValueError, match="too large"):
+            await core.flush_for_ever()
+        log.refused = ""
+        await core.take(0, 1, records[1], lambda: done.append(1))
+        await core.flush()  # as at the worker's stop
+        assert done == []
+        assert not [e for e in log.appended if e.key == b"0|||marks"]
+        again = core_on(log)
+        assert await again.assign([0]) == {0: -1}
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_a_record_of_a_partition_that_was_given_away_is_left_alone(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0), batch(1)])
+        core = core_on(log)
+        await core.assign([0])
+        done: list[int] = []
+        await core.take(0, 0, batch(0), lambda: done.append(0))
+        await core.revoke()
+        assert done == [0]  # what was held is written first
+        written = len(log.appended)
+        await core.take(0, 1, batch(1), lambda: done.append(1))
+        await core.flush()
+        assert done == [0]
+        assert len(log.appended) == written
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_states_that_nobody_wrote_meanwhile_are_taken_up_again_without_reading(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0), batch(1)])
+        core, other = core_on(log), core_on(log)
+        await core.assign([0])
+        await core.take(0, 0, batch(0), lambda: None)
+        await core.revoke()
+        log.reads.clear()
+        assert await core.assign([0]) == {0: 0}
+        assert log.reads == []
+        await core.revoke()
+        await other.assign([0])
+        await other.take(0, 1, batch(1), lambda: None)
+        await other.revoke()
+        assert await core.assign([0]) == {0: 1}
+        assert log.reads != []
+        assert total(core) == 2
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_an_action_outlives_the_state_that_it_was_folded_into(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        await core.assign([0])
+        await core.take(0, 0, batch(0), lambda: None)
+        await core.flush()
+        action = Action(id="a", kind="ack", incident="x", brand="toko", who="ani", at=START)
+        done: list[int] = []
+        await core.take_action(0, 5, codec.encode(action), lambda: done.append(5))
+        core.drop()
+        await core.take(0, 0, batch(0), lambda: None)
+        assert core.states[0].brands["live", "toko"].hot.acted == 5
+        await core.flush()
+        assert done == [5]
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_records_that_retention_took_away_are_told_as_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(n) for n in range(6)])
+        core = core_on(log)
+        await core.assign([0])
+        topic = await log.topic(MENTIONS)
+        assert topic is not None
+        from streams.log.store import LANE_BITS
+
+        lane = topic.lanes[0]
+        await log.delete([(lane << LANE_BITS) | n for n in range(3)], lane=lane)
+        before = gaps("lost")
+        await core.take(0, 5, batch(5), lambda: None)
+        await core.flush()
+        assert gaps("lost") == before + 1
+        assert total(core) == 3
+        await log.close()
+
+    asyncio.run(main())
+    assert "deleted by retention" in caplog.text
+
+
+def test_a_day_of_one_brand_passes_without_a_large_record(tmp_path: Path) -> None:
+    """Six minutes at the rate of a million a day, with long texts."""
+    limit = 512 << 10
+
+    async def main() -> None:
+        log = await opened(tmp_path, [])
+        core = core_on(log)
+        await core.assign([0])
+        offset = 0
+        for minute in range(6):
+            for part in range(14):  # 700 a minute: a million a day
+                mentions = tuple(
+                    Mention(
+                        id=f"forum:{minute}.{part}.{n}",
+                        source="forum",
+                        author=f"orang{n}",
+                        text=f"{n} aplikasi error terus, saldo hilang, kecewa! " * 4,
+                        published_at=START + timedelta(minutes=minute, seconds=part),
+                        collected_at=START,
+                    )
+                    for n in range(50)
+                )
+                record = codec.encode(Batch(brand="toko", mentions=mentions))
+                assert len(record) < limit
+                await core.take(0, offset, record, lambda: None)
+                offset += 1
+            at = START + timedelta(minutes=minute + 1)
+            tick = codec.encode(Tick(source="forum", watermark=at, clock=at))
+            await core.take(0, offset, tick, lambda: None)
+            offset += 1
+            await core.flush()
+        assert {entry.topic for entry in log.appended} >= {SCORED, MINUTES, STATE}
+        assert DEAD not in {entry.topic for entry in log.appended}
+        assert max(len(entry.value or b"") for entry in log.appended) < limit
+        await log.close()
+
+    asyncio.run(main())
