@@ -218,8 +218,9 @@ class Round:
         """Put bad records into the mentions topic, as another program might."""
         producer = KafkaProducer(bootstrap_servers=self.broker.address, acks="all")
         dead = good = 0
+        rng = random.Random(PLANTED)  # the same in every round
         for n in range(PLANTED):
-            record, bad, fine = planted(self.rng, n)
+            record, bad, fine = planted(rng, n)
             # One brand lives in one partition; what belongs to none may stand anywhere.
             producer.send(f"{self.prefix}siaga.mentions.v1", record, partition=0).get(30)
             dead, good = dead + bad, good + fine

@@ -5,6 +5,7 @@ The same input first goes through undisturbed; each round must lead to the same 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,8 +31,16 @@ def differences(result: Result, calm: Result) -> list[str]:
     problems = []
     if result.incidents != calm.incidents:
         problems.append(f"incidents: {result.incidents}, undisturbed {calm.incidents}")
-    if result.negatives != calm.negatives:
-        problems.append("negatives by brand and minute differ from the undisturbed run")
+    wrong = {
+        at: (result.negatives[at], calm.negatives[at])
+        for at in result.negatives | calm.negatives
+        if result.negatives[at] != calm.negatives[at]
+    }
+    if wrong:
+        problems.append(
+            f"negatives: {len(wrong)} brands and minutes differ from the undisturbed run: "
+            f"{list(wrong.items())[:3]}"
+        )
     return problems
 
 
@@ -44,6 +53,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=8)
     parser.add_argument("--keep", type=Path, help="keep logs of failed rounds here")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that all is cleared away
     folder = Path(tempfile.mkdtemp(prefix="siaga-chaos-"))
     broker = services.start(["kafka"], folder / "services", ports=services.EPHEMERAL).kafka
     assert broker is not None
