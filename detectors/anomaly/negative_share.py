@@ -143,10 +143,19 @@ class NegativeShare(Detector):
     def quiet(self, steps: int, *, start_s: int) -> None:
         step = self.dials.step_s
         gap = (start_s - self.clock) // step if self.clock else 0
-        self._fade(gap + steps if gap > 0 else steps)
+        if gap > 0:
+            self._fade(gap)
         self.clock = start_s + steps * step
-        self._enter(self.clock - step)
         self.seen_s += steps * step
+        # The first block ends where it would have ended minute by minute; the rest are empty.
+        self._enter(start_s)
+        left = -(-((self.block + 1) * self.block_s - start_s) // step)
+        now = min(steps, max(1, left))
+        self._fade(now)
+        if steps > now:
+            self._enter(start_s + now * step)
+            self._fade(steps - now)
+            self._enter(self.clock - step)
 
     def _fade(self, steps: int) -> None:
         for i, keep in enumerate(self.keep):
