@@ -129,6 +129,7 @@ def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:
 def _pass_quietly(brand: BrandState, minute_s: int, quiet: int, blind: tuple[str, ...]) -> None:
     if blind:
         # Silence of a source that we cannot hear is no habit of the brand.
+        brand.series.pass_unheard(quiet, start_s=minute_s)
         return
     learned = min(quiet, QUIET_LEARNED)
     brand.bank.learn_quiet(learned, start_s=minute_s + (quiet - learned) * MINUTE_S)
@@ -147,7 +148,7 @@ def _close_one(
     announced = config.announced(brand.brand, minute_s)
     counts, detection = score(brand, minute_s, minute, blind=blind, announced=announced)
     _decide(config, brand, detection, _time(minute_s + MINUTE_S), out)
-    learn(brand, minute_s, counts, held=bool(blind) or announced)
+    learn(brand, minute_s, minute, counts, held=bool(blind) or announced)
     brand.latest = _minute(brand, minute_s, counts, detection.readings, blind)
     out.publish_minute(brand.latest)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from detectors.anomaly.bank import BankConfig
 from detectors.incidents.severity import SeverityConfig
+from streams.pipeline.series import Watched
 
 
 def nothing_announced(_brand: str, _minute_s: int) -> bool:
@@ -26,6 +27,8 @@ class PipelineConfig:
     severity: SeverityConfig = field(default_factory=SeverityConfig)
     severity_by_brand: dict[str, SeverityConfig] = field(default_factory=dict)
     """Where a brand's dials differ."""
+    watched: Watched = field(default_factory=Watched)
+    """Topics and channels with series of their own."""
     announced: Callable[[str, int], bool] = nothing_announced
     """Whether an event was announced for a brand in the minute that starts at a time."""
 

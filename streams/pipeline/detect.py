@@ -39,14 +39,22 @@ def score(
     """
     counts = minute.counts()
     partial = elapsed_ratio < 1.0
-    readings = state.bank.score_one(
-        features_of(counts), start_s=minute_s, elapsed_ratio=max(elapsed_ratio, LEAST_ELAPSED_RATIO)
+    ratio = max(elapsed_ratio, LEAST_ELAPSED_RATIO)
+    readings = state.bank.score_one(features_of(counts), start_s=minute_s, elapsed_ratio=ratio)
+    through_s = state.hot.closed_through_s
+    topics, channels = state.series.read(
+        minute.parts,
+        start_s=minute_s,
+        closed_s=minute_s if through_s is None else through_s,
+        elapsed_ratio=ratio,
     )
     return counts, Detection(
         brand=state.brand,
         run=state.run,
         start_s=minute_s,
         readings=readings,
+        topic_readings=topics,
+        channel_readings=channels,
         mentions=counts.mentions,
         negative=counts.negative,
         authors=counts.authors,
@@ -59,10 +67,14 @@ def score(
     )
 
 
-def learn(state: BrandState, minute_s: int, counts: Counts, *, held: bool) -> None:
+def learn(
+    state: BrandState, minute_s: int, minute: OpenMinute, counts: Counts, *, held: bool
+) -> None:
     """Learn a closed minute; `held` lets time pass without taking it for a habit."""
     state.bank.learn_one(features_of(counts), start_s=minute_s, held=held)
     state.changed.add("bank")
+    if state.series.learn(minute.parts, start_s=minute_s, held=held):
+        state.changed.add("series")
 
 
 def elapsed(minute_s: int, clock_s: float) -> float:

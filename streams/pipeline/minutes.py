@@ -3,6 +3,7 @@
 import msgspec
 
 from streams.pipeline.authors import bit_of, distinct
+from streams.pipeline.series import Part, Watched
 from streams.records import Counts, Engagement, Scored
 
 MINUTE_S = 60
@@ -56,8 +57,10 @@ class OpenMinute(msgspec.Struct):
     security: int = 0
     by_channel: dict[str, int] = msgspec.field(default_factory=dict)
     by_topic: dict[str, int] = msgspec.field(default_factory=dict)
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+    """Of topics and channels that are watched apart."""
 
-    def add(self, scored: Scored) -> None:
+    def add(self, scored: Scored, watched: Watched) -> None:
         """Count one on-time mention."""
         mention = scored.mention
         if mention.own:
@@ -70,6 +73,7 @@ class OpenMinute(msgspec.Struct):
         self.reach += reach_of(mention.engagement)
         self.spread(scored)
         self.by_channel[mention.source] = self.by_channel.get(mention.source, 0) + 1
+        watched.add(self.parts, scored)
         if sentiment != "positive":
             for topic in scored.topics:
                 self.by_topic[topic] = self.by_topic.get(topic, 0) + 1

@@ -15,6 +15,7 @@ from streams.pipeline.decode import Origin, decode, letter
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
+from streams.pipeline.series import Series
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.understand import Reader, understand
 from streams.pipeline.watermark import Marks
@@ -186,7 +187,7 @@ class Pipeline:
         if late:
             hot.late += 1
             return scored
-        hot.minutes.setdefault(minute_s, OpenMinute()).add(scored)
+        hot.minutes.setdefault(minute_s, OpenMinute()).add(scored, self.config.watched)
         hot.touched.add(minute_s)
         hot.active_s = max(hot.active_s, minute_s)
         if not mention.own:
@@ -199,7 +200,8 @@ class Pipeline:
         past = state.brands.get((BACKFILL, brand.brand))
         if brand.run == LIVE and past is not None:
             brand.bank = type(past.bank).restore(self.config.bank, past.bank.snapshot())
-            brand.changed.add("bank")
+            brand.series = Series.restore(self.config.bank, past.series.snapshot())
+            brand.changed |= {"bank", "series"}
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

@@ -17,6 +17,7 @@ from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Extent, Horizon
 from streams.pipeline.minutes import OpenMinute
+from streams.pipeline.series import Series
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
 
@@ -74,6 +75,7 @@ class BrandState:
         self.hot = Hot()
         self.seen = Horizon()
         self.bank = Bank(bank)
+        self.series = Series(bank)
         self.evidence = Evidence()
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
@@ -107,6 +109,8 @@ class BrandState:
             return self.evidence.snapshot()
         if name == "bank":
             return self.bank.snapshot()
+        if name == "series":
+            return self.series.snapshot()
         return self.incident.snapshot() if self.incident is not None else None
 
     def busy(self) -> bool:
@@ -135,6 +139,8 @@ class BrandState:
                 state.evidence = Evidence.restore(value)
             elif name == "bank":
                 state.bank = Bank.restore(bank, value)
+            elif name == "series":
+                state.series = Series.restore(bank, value)
             elif name == "incident":
                 state.incident = IncidentState.restore(value)
             elif name.startswith("seen."):

@@ -9,6 +9,7 @@ from time import time
 from streams.log.port import Log
 from streams.pipeline.config import PipelineConfig, nothing_announced
 from streams.pipeline.pipeline import Pipeline
+from streams.pipeline.series import Watched
 from streams.registry import REGISTRY
 from streams.reload import LOOK_EVERY_S, WORKERS_FIRST_S, changes
 from streams.settings import RootSettings
@@ -36,6 +37,10 @@ def pipeline_config(
         bank=settings.detection.bank(),
         severity=settings.severity.config(),
         severity_by_brand=settings.severity.by_brand(),
+        watched=Watched(
+            topics=frozenset(settings.detection.topics),
+            channels=frozenset(settings.detection.channels),
+        ),
         announced=announced,
     )
 

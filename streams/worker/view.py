@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from streams.pipeline.state import BrandState, PartitionState
+from streams.pipeline.topic_level import topic_levels
 from streams.settings import RootSettings
 from streams.worker.core import Core
 
@@ -30,7 +31,7 @@ class StateView(Collector):
         """Families of all owned brands, read without pausing the stream."""
         run = self.settings.shown_run
         states = list(self.core.states.values())
-        families = Families()
+        families = Families(self.settings)
         for state in states:
             for brand in list(state.brands.values()):
                 if brand.run == run:
@@ -42,7 +43,9 @@ class StateView(Collector):
 class Families:
     """The metric families of brands, filled brand by brand."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: RootSettings) -> None:
+        self._topics = settings.detection.topics
+        self._evidence = settings.severity.config().watch_evidence
         self.mentions = CounterMetricFamily(
             "siaga_mentions",
             "Mentions counted since the brand's state began, own ones and repeats left out.",
@@ -57,6 +60,11 @@ class Families:
             "siaga_severity_level",
             "Level of the brand's incident: 0 normal, 1 watch, 2 alert, 3 crisis.",
             labels=("brand",),
+        )
+        self.topic = GaugeMetricFamily(
+            "siaga_topic_level",
+            "Level of the brand's incident, by the watched topics that it is about; others 0.",
+            labels=("brand", "topic"),
         )
         by_signal = ("brand", "signal")
         self.score = GaugeMetricFamily(
@@ -110,6 +118,8 @@ class Families:
         """Series of one brand; idle ones show their level only."""
         name = brand.brand
         self.severity.add_metric((name,), brand.level())
+        for topic, level in topic_levels(brand, self._topics, evidence=self._evidence).items():
+            self.topic.add_metric((name, topic), level)
         for key, total in list(brand.hot.totals.items()):
             channel, sentiment = key.split("|")
             self.mentions.add_metric((name, channel, sentiment), total)
