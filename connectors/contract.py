@@ -172,8 +172,14 @@ class PushConnector(Protocol):
 
 @runtime_checkable
 class Seekable(Protocol):
-    """A connector that can say where a time begins (`siaga connector reset NAME --to TIME`)."""
+    """A connector that can say where a time begins (`siaga connector reset NAME --to TIME`).
+
+    One that cannot may say why, for people, in a class attribute `cannot_seek`.
+    """
 
     def cursor_at(self, time: datetime) -> str | None:
-        """Return the cursor after which items published at or after `time` follow."""
+        """Return the cursor after which items published at or after `time` follow.
+
+        It may read what it needs and takes its time: no service runs then.
+        """
         ...

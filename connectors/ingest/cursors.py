@@ -23,7 +23,7 @@ class Saved(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cursor: str | None = None
     saved_at: datetime
     state: str = "new"
-    """new | running | failing | stopped | ended | removed"""
+    """new | running | failing | stopped | ended | off (with its service) | removed"""
     detail: str = ""
     """Why it fails or stopped."""
     last_success: datetime | None = None

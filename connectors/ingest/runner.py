@@ -431,7 +431,7 @@ class Runner:
             async with asyncio.timeout(DRAIN_S):
                 if self.state not in ("ended", "stopped"):
                     await self._flush()
-                    self._written_at = float("-inf")  # the last word is always written
+                    self.state, self.detail = "off", ""
                     await self._save()
                 if self._retired:
                     await self._say_over()

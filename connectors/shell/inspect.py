@@ -11,15 +11,19 @@ from typing import Any
 import typer
 
 from connectors.assemble import build
-from connectors.contract import Seekable, SourceSettings
+from connectors.contract import Fatal, Retryable, Seekable, SourceSettings
 from connectors.ingest import cursors
 from connectors.ingest.cursors import Saved
+from connectors.ingest.runner import STATUS_EVERY_S
 from connectors.settings import Sources
 from connectors.shell.terminal import ago, harmless, with_log
 from streams.log.port import Log
 from streams.service import CannotStart
 from streams.settings import RootSettings
 from streams.topics import TOPICS
+
+AT_REST = ("off", "ended", "removed", "new")
+"""States of a source that no process runs: nothing writes over a new cursor then."""
 
 
 def source_of(settings: RootSettings, name: str) -> SourceSettings:
@@ -128,30 +132,40 @@ def reset(settings: RootSettings, name: str, to: datetime | None) -> None:
     Raises
     ------
     CannotStart
-        If the source is unknown, or cannot start from a time.
+        If the source is unknown, still runs, or cannot start from a time.
     """
     source = source_of(settings, name)
-    record = cursors.forget(name, source.run)
-    if to is not None:
-        time = to.replace(tzinfo=to.tzinfo or UTC)
-        connector = build(name, source, settings)
-        if not isinstance(connector, Seekable):
-            raise CannotStart(
-                f"a {source.type} source cannot start from a time; reset it without --to"
-            )
-        record = cursors.entry(
-            Saved(
-                source=name,
-                run=source.run,
-                cursor=connector.cursor_at(time),
-                saved_at=datetime.now(UTC),
-            )
-        )
+    now = datetime.now(UTC)
 
     async def write(log: Log) -> None:
         await log.ensure(TOPICS)
+        saved = (await cursors.load(log)).get((name, source.run))
+        if saved is not None and saved.state not in AT_REST:
+            age_s = (now - saved.saved_at).total_seconds()
+            if age_s < 2 * STATUS_EVERY_S:
+                raise CannotStart(
+                    f"{name} runs (its last word is {age_s:.0f} s old) and would write over the "
+                    "new place: set enabled = false in its table, reset it, set it back"
+                )
+        record = cursors.forget(name, source.run)
+        if to is not None:
+            cursor = _cursor_at(settings, name, source, to.replace(tzinfo=to.tzinfo or UTC))
+            record = cursors.entry(Saved(source=name, run=source.run, cursor=cursor, saved_at=now))
         await log.append([record])
 
     with_log(settings, write)
     where = f"from {to:%Y-%m-%d %H:%M} UTC" if to else "from its start"
-    typer.echo(f"{name} goes on {where} when it is started next (restart it if it runs).")
+    typer.echo(f"{name} goes on {where} when it is started next.")
+
+
+def _cursor_at(
+    settings: RootSettings, name: str, source: SourceSettings, time: datetime
+) -> str | None:
+    try:
+        connector = build(name, source, settings)
+        if isinstance(connector, Seekable):
+            return connector.cursor_at(time)
+    except (Fatal, Retryable) as e:
+        raise CannotStart(f"{name}: {e}") from e
+    why = getattr(connector, "cannot_seek", "it keeps no place that belongs to a time")
+    raise CannotStart(f"a {source.type} source cannot start from a time: {why}")

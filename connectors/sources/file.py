@@ -8,8 +8,10 @@ is, zstd with the extra `kafka-zstd`.
 import logging
 import os
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -113,7 +115,10 @@ class FileConnector:
         """Return the rows that are due."""
         wanted = _decode(cursor)
         if self._table is None or wanted != self._cursor:
-            self._open(wanted)
+            try:
+                self._open(wanted)
+            except (OSError, EOFError, zlib.error) as e:
+                raise Fatal(f"{self._settings.path} is damaged: {e}") from e
         if self._table is None:
             return self._at_end(cursor)
         return self._page(cursor)
@@ -125,6 +130,28 @@ class FileConnector:
         if self._spots is not None:
             return (self._cursor.index or 0) / max(len(self._spots), 1)
         return min(self._cursor.offset / max(self._settings.path.stat().st_size, 1), 1.0)
+
+    def cursor_at(self, time: datetime) -> str | None:
+        """Return the cursor before the first row of a time or later (the end if there is none)."""
+        self._open(None)
+        table = self._table
+        if table is None:
+            return None  # nothing there so far: all that comes is later
+        if self._spots is not None:
+            index = bisect_left(self._spots, time.timestamp(), key=attrgetter("time_s"))
+            table.file.close()
+            self._table = None
+            return _encode(Cursor(table.fingerprint, index=index))
+        found = Cursor(table.fingerprint, table.body, table.first_line)
+        for row in _all(table):
+            item = self._item(row)
+            if isinstance(item, Item) and self._is_plausible(item.published_at):
+                if _aware(item.published_at) >= time:
+                    break
+                found = Cursor(table.fingerprint, row.end, row.next_line)
+        table.file.close()
+        self._table = None
+        return _encode(found)
 
     async def close(self) -> None:
         """Close the file."""
@@ -251,7 +278,7 @@ class FileConnector:
             items.append(item)
             self._move(row)
         if items:
-            cursor = msgspec.json.encode(self._cursor).decode()
+            cursor = _encode(self._cursor)
         if ended and not items:
             return self._at_end(cursor)
         clock = self._clock()
@@ -344,6 +371,10 @@ def _all(table: Table) -> Iterator[Row]:
 def _aware(time: datetime) -> datetime:
     # A naive time becomes a dead letter at the door; here it only has to have a place.
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _encode(cursor: Cursor | None) -> str:
+    return msgspec.json.encode(cursor).decode()
 
 
 def _decode(cursor: str | None) -> Cursor | None:

@@ -5,7 +5,8 @@ a consumer group: positions live in our cursor, so that they move only with our 
 """
 
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar, Literal
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import Field
@@ -16,6 +17,9 @@ from connectors.sources.tabular.mapping import Field as Mapped
 from connectors.sources.tabular.times import parser
 from streams.log.port import Log, LogRecord, Unavailable
 from streams.settings import LogSettings, Name
+
+SINCE = "since "
+"""Begins a cursor that is a time in epoch milliseconds instead of offsets."""
 
 
 class KafkaSettings(SourceSettings):
@@ -33,6 +37,13 @@ class KafkaSettings(SourceSettings):
     time_zone: str | None = None
     start: Literal["earliest", "latest"] = "latest"
     """Where to begin when there is no cursor yet."""
+
+
+@runtime_checkable
+class TimedLog(Protocol):
+    """A log whose records can be found by the broker's time."""
+
+    async def at_time(self, topic: str, timestamp_ms: int) -> dict[int, int]: ...
 
 
 class KafkaConnector:
@@ -61,10 +72,13 @@ class KafkaConnector:
             ends = await self._log.ends(self._settings.topic)
             if not ends:
                 raise Fatal(f"there is no topic {self._settings.topic!r} in that Kafka")
-            at = _decode(cursor)
+            since_ms = _since(cursor)
+            at = _decode(cursor) if since_ms is None else await self._at_time(since_ms)
             if at is None:
                 at = ends if self._settings.start == "latest" else {}
                 # The place is fixed now: a restart before the first record must not skip it.
+                yield Page((), _encode(at))
+            elif since_ms is not None:
                 yield Page((), _encode(at))
             at = dict(at)
             async for records in self._log.read(self._settings.topic, start=at, follow=True):
@@ -73,6 +87,15 @@ class KafkaConnector:
                 yield Page(items, _encode(at))
         except Unavailable as e:
             raise Retryable(f"that Kafka cannot be reached: {e}") from e
+
+    def cursor_at(self, time: datetime) -> str | None:
+        """Return a cursor that names the time; its offsets are looked up at the next start."""
+        return f"{SINCE}{int(time.timestamp() * 1000)}"
+
+    async def _at_time(self, since_ms: int) -> dict[int, int]:
+        if not isinstance(self._log, TimedLog):
+            raise Fatal("this log cannot be asked by time: siaga connector reset NAME")
+        return await self._log.at_time(self._settings.topic, since_ms)
 
     async def close(self) -> None:
         """Close the client."""
@@ -108,6 +131,11 @@ class KafkaConnector:
 
 def _encode(at: dict[int, int]) -> str:
     return msgspec.json.encode({str(p): n for p, n in sorted(at.items())}).decode()
+
+
+def _since(cursor: str | None) -> int | None:
+    number = (cursor or "").removeprefix(SINCE)
+    return int(number) if number != cursor and number.isdecimal() else None
 
 
 def _decode(cursor: str | None) -> dict[int, int] | None:

@@ -51,6 +51,9 @@ class RssConnector:
     """Polls one feed with conditional requests."""
 
     Settings: ClassVar[type[SourceSettings]] = RssSettings
+    cannot_seek: ClassVar[str] = (
+        "a feed shows its newest entries only; without --to all that it shows now is read again"
+    )
 
     def __init__(self, settings: RssSettings, context: Context) -> None:
         self._settings = settings

@@ -70,6 +70,7 @@ class WebhookConnector:
     """An HTTP server whose answers wait for the log."""
 
     Settings: ClassVar[type[SourceSettings]] = WebhookSettings
+    cannot_seek: ClassVar[str] = "senders deliver to it: let them deliver again from that time on"
 
     def __init__(self, settings: WebhookSettings, context: Context) -> None:
         self._settings = settings

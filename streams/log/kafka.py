@@ -189,6 +189,15 @@ class KafkaLog:
         """Offset of the first record kept, by partition."""
         return await self._offsets(topic, "beginning_offsets")
 
+    async def at_time(self, topic: str, timestamp_ms: int) -> dict[int, int]:
+        """Offset of the first record of a time or later, by partition; its end if there is none."""
+        ends = await self.ends(topic)
+        name = self._prefix + topic
+        wanted = {TopicPartition(name, p): timestamp_ms for p in ends}
+        found = await self._in(self._asking, lambda: self._ask().offsets_for_times(wanted))
+        places = {tp.partition: place.offset for tp, place in found.items() if place is not None}
+        return ends | places
+
     async def topics(self) -> list[str]:
         """Names of all topics of this prefix, without it and without Kafka's own."""
         cut = len(self._prefix)

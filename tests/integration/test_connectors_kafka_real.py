@@ -66,3 +66,22 @@ def test_a_topic_becomes_mentions_on_kafka_and_a_restart_repeats_none(kafka: Kaf
             await log.close()
 
     assert sorted(asyncio.run(story())) == sorted(f"crm:{n}" for n in range(COUNT + 50))
+
+
+@pytest.mark.kafka
+def test_offsets_are_found_by_time(kafka: Kafka) -> None:
+    where = LogSettings(
+        kind="kafka", bootstrap=(kafka.address,), prefix="connectors-time.", partitions=2
+    )
+
+    async def story() -> list[dict[int, int]]:
+        log = KafkaLog(where)
+        try:
+            await log.ensure([TopicSpec(TOPIC)])
+            await log.append([Entry(TOPIC, None, b"{}", 0, 1_000 * n) for n in range(1, 6)])
+            await log.append([Entry(TOPIC, None, b"{}", 1, 2_000)])
+            return [await log.at_time(TOPIC, ms) for ms in (0, 2_500, 5_000, 9_000)]
+        finally:
+            await log.close()
+
+    assert asyncio.run(story()) == [{0: 0, 1: 0}, {0: 2, 1: 1}, {0: 4, 1: 1}, {0: 5, 1: 1}]

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -30,7 +30,30 @@ class Table(NamedTuple):
     """Of the first line: another file under the same name must not be resumed in the middle."""
     body: int
     """Offset of the first row."""
+    first_line: int
+    """Its line, from 1."""
     seekable: bool
+
+
+class _Unpacked(io.RawIOBase):
+    """A zstd stream whose damage is an `OSError`, as gzip's is."""
+
+    def __init__(self, reader: Any, damage: type[Exception]) -> None:
+        self._reader = reader
+        self._damage = damage
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return int(self._reader.readinto(buffer))
+        except self._damage as e:
+            raise OSError(f"damaged zstd: {e}") from e
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
 
 
 def open_binary(path: Path) -> tuple[BinaryIO, bool]:
@@ -60,7 +83,8 @@ def open_binary(path: Path) -> tuple[BinaryIO, bool]:
         reader = zstandard.ZstdDecompressor().stream_reader(
             file, read_across_frames=True, closefd=True
         )
-        return cast("BinaryIO", io.BufferedReader(reader)), False
+        unpacked = _Unpacked(reader, zstandard.ZstdError)
+        return cast("BinaryIO", io.BufferedReader(unpacked)), False
     return file, True
 
 
@@ -121,7 +145,7 @@ def open_table(
     except BaseException:
         file.close()
         raise
-    return Table(file, rows, fingerprint, body, seekable)
+    return Table(file, rows, fingerprint, body, body_line, seekable)
 
 
 def _skip(file: BinaryIO, count: int) -> None:

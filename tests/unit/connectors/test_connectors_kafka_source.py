@@ -105,3 +105,31 @@ class TestKafka(ConnectorSuite):
 
     def connector(self, context: Context) -> KafkaConnector:
         return source(self.recorded, context)
+
+
+class Timed(MemoryLog):
+    """Finds records by their number instead of the broker's time."""
+
+    async def at_time(self, topic: str, timestamp_ms: int) -> dict[int, int]:
+        return {p: min(timestamp_ms, end) for p, end in (await self.ends(topic)).items()}
+
+
+def test_a_reset_to_a_time_begins_at_the_offsets_of_that_time() -> None:
+    plain = filled([row(n) for n in range(9)])
+    timed = Timed(partitions=3)
+    timed._records = plain._records
+    cursor = source(timed).cursor_at(datetime.fromtimestamp(0.002, UTC))  # 2 ms: number 2
+    first, *pages = read(source(timed), cursor, 4)
+    assert first.items == ()
+    assert first.cursor == '{"0":2,"1":2,"2":2}'
+    assert {i.native_id for p in pages for i in p.items if isinstance(i, Item)} == {
+        "n6",
+        "n7",
+        "n8",
+    }
+
+
+def test_a_log_that_cannot_be_asked_by_time_is_a_sentence() -> None:
+    made = source(filled([row(1)]))
+    with pytest.raises(Fatal, match="by time"):
+        read(made, made.cursor_at(datetime(2025, 1, 1, tzinfo=UTC)), 1)
