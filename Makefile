@@ -29,6 +29,14 @@ test: setup ## every test that this machine can run
 test-grafana: setup ## rules, routes and dashboards on the real Grafana and Prometheus alone
 	@$(BIN)/python -m pytest --doctest-modules grafana tests/*/test_grafana_*.py
 
+.PHONY: grafana-files
+grafana-files: setup ## write deploy/grafana again: files for Grafana and Prometheus
+	@$(BIN)/siaga grafana export deploy/grafana -c deploy/grafana/siaga.toml
+
+.PHONY: test-grafana-long
+test-grafana-long: setup ## ten minutes of a crisis on the real Grafana, with processes killed
+	@SIAGA_LONG=1 $(BIN)/python -m pytest -s tests/integration/test_grafana_minutes.py
+
 .PHONY: check
 check: setup ## what CI runs: format, lint, types, contracts, tests, wheel
 	@$(BIN)/ruff format --check .

@@ -164,6 +164,7 @@ def _prepare(
     config: Path | None, *, secrets: bool = True
 ) -> "tuple[GrafanaSettings, Client, list[Resource]]":
     from grafana.client import Client
+    from grafana.login import login
     from grafana.resources import wanted
     from streams.config import load
 
@@ -175,7 +176,7 @@ def _prepare(
             if secrets
             else []
         )
-        client = Client(str(ours.url), _login(ours), timeout_s=ours.timeout_s)
+        client = Client(str(ours.url), login(ours, os.environ), timeout_s=ours.timeout_s)
     return ours, client, resources
 
 
@@ -183,21 +184,6 @@ def _section(settings: "RootSettings") -> "GrafanaSettings":
     from grafana.settings import GrafanaSettings
 
     return settings.section(GrafanaSettings)
-
-
-def _login(ours: "GrafanaSettings") -> str | tuple[str, str]:
-    from streams.service import CannotStart
-
-    if ours.token_env:
-        if token := os.environ.get(ours.token_env):
-            return token
-        raise CannotStart(f"set {ours.token_env}, which [grafana] token_env names")
-    if password := os.environ.get(ours.password_env):
-        return ours.user, password
-    raise CannotStart(
-        f"set {ours.password_env} to the password of Grafana's user {ours.user!r}, "
-        "or name a token's variable in [grafana] token_env"
-    )
 
 
 class _told_as_sentences:  # noqa: N801 (read as a statement: `with _told_as_sentences():`)

@@ -123,6 +123,21 @@ def _folder_handler() -> Handler:
     return replace(regular, find=_find_folder, update=update)
 
 
+def _find_playlists(client: Client, name: str) -> dict[str, Body]:
+    # Grafana chooses the uid: ours are known by the beginning of their names
+    uids = _playlist_uids(client, name)
+    return {title: client.get(f"/playlists/{uid}") for title, uid in uids.items()}
+
+
+def _playlist_uids(client: Client, name: str) -> dict[str, str]:
+    found = client.get("/playlists") or []
+    return {each["name"]: each["uid"] for each in found if each["name"].startswith(f"{name}: ")}
+
+
+def _playlist_path(client: Client, key: str) -> str:
+    return f"/playlists/{_playlist_uids(client, key.partition(': ')[0])[key]}"
+
+
 def _remove_nothing(client: Client, key: str) -> None:
     """A group goes with its rules."""
 
@@ -135,6 +150,12 @@ HANDLERS: dict[Kind, Handler] = {
         find=_find_dashboards,
         create=_save_dashboard,
         update=_save_dashboard,
+    ),
+    "playlist": Handler(
+        find=_find_playlists,
+        create=lambda client, _, body: client.post("/playlists", body),
+        update=lambda client, key, body: client.put(_playlist_path(client, key), body),
+        remove=lambda client, key: client.delete(_playlist_path(client, key)),
     ),
     "mute timing": _simple(f"{PROVISIONING}/mute-timings", "name"),
     "template": _simple(f"{PROVISIONING}/templates", "name", create_by_put=True),

@@ -1,14 +1,18 @@
 """All that we want in Grafana, from the settings."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from grafana.alerts import rules
 from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
 from grafana.alerts.routing import contact_points, mute_timing, policy, template
 from grafana.alerts.rule import Language
 from grafana.dashboards import dashboards
+from grafana.dashboards.uids import dashboard_uid
 from grafana.plan import Resource
 from grafana.settings import GrafanaSettings
+
+PLAYLIST_INTERVAL = "1m"
 
 
 def wanted(
@@ -31,6 +35,7 @@ def wanted(
         Resource("dashboard", dashboard["uid"], {"dashboard": dashboard, "folderUid": name})
         for dashboard in dashboards(name, language)
     ]
+    found.append(Resource("playlist", *playlist(name)))
     if (mute := mute_timing(settings, time_zone)) is not None:
         found.append(Resource("mute timing", mute["name"], mute))
     points = contact_points(settings, env)
@@ -59,3 +64,12 @@ def data_source(settings: GrafanaSettings) -> dict[str, object]:
         # The scrape interval: the least that `$__rate_interval` and steps make sense for
         "jsonData": {"httpMethod": "POST", "timeInterval": "5s"},
     }
+
+
+def playlist(name: str) -> tuple[str, dict[str, Any]]:
+    """Key and body of the office TV's playlist (`/playlists/play/UID?kiosk`): the wall, and between
+    its turns the pipeline, so that nobody takes a dead service for a calm day."""
+    key = f"{name}: TV"
+    boards = [(dashboard_uid(name, board), board) for board in ("wall", "wall", "wall", "pipeline")]
+    items = [{"type": "dashboard_by_uid", "value": uid, "title": board} for uid, board in boards]
+    return key, {"name": key, "interval": PLAYLIST_INTERVAL, "items": items}

@@ -153,7 +153,15 @@ class Waiting(Collector):
             late.add_metric((brand, str(level)), value)
         for brand, level in sorted(self._drills().items()):
             drill.add_metric((brand,), level)
-        yield from (unanswered, oldest, late, drill)
+        snoozed = GaugeMetricFamily(
+            "siaga_incident_snoozed_until_timestamp_seconds",
+            "Until when people want to hear no reminders of the brand's open incident.",
+            labels=("brand",),
+        )
+        for incident in list(self.incidents.values()):
+            if incident.snoozed_until is not None:
+                snoozed.add_metric((incident.brand,), incident.snoozed_until.timestamp())
+        yield from (unanswered, oldest, late, drill, snoozed)
 
     def _overdue(self, now: float) -> dict[tuple[str, int], int]:
         found: dict[tuple[str, int], int] = {}

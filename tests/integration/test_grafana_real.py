@@ -1,5 +1,6 @@
 """Our rules, routes and dashboards on a real Grafana and Prometheus."""
 
+import asyncio
 import json
 import re
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from services import Grafana, Prometheus
 
+from grafana import service as annotating
 from grafana.alerts import rules
 from grafana.annotate import Annotator, marks
 from grafana.apply import Incomplete, apply, compare, versions, wait_for_health
@@ -23,7 +26,12 @@ from grafana.kinds import find_all
 from grafana.plan import Resource
 from grafana.resources import wanted
 from grafana.settings import GrafanaSettings
+from streams import codec
+from streams.config import parse
+from streams.log.open import open_log
+from streams.log.port import Entry
 from streams.records import Incident, LevelChange
+from streams.topics import INCIDENTS, all_topics
 
 pytestmark = pytest.mark.services
 
@@ -239,9 +247,7 @@ def test_a_crisis_is_told_once_a_level_to_the_right_people_and_ends_once(
     [alert] = first["alerts"]
     assert alert["labels"]["brand"] == "melati"
     assert alert["labels"]["severity"] == "alert"
-    assert alert["annotations"]["summary"] == (
-        "ALERT: melati. Mentions: 118 a minute, usually 12."
-    )
+    assert alert["annotations"]["summary"] == ("ALERT: melati. Mentions: 118 a minute, usually 12.")
     assert (alert["annotations"]["observed"], alert["annotations"]["expected"]) == ("118", "12")
     assert alert["annotations"]["page_url"] == "http://page.example/?brand=melati"
     assert "viewPanel=" in alert["panelURL"]
@@ -323,6 +329,60 @@ def test_an_incident_is_marked_when_it_opens_rises_and_closes_once_each(client: 
         "melati: over",
     ]
     assert told[1][0] == int(worse.timestamp() * 1000)
+
+
+def test_the_service_marks_incidents_as_they_come_and_once_over_a_restart(
+    grafana: Grafana, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIAGA_GRAFANA_PASSWORD", grafana.password)
+    settings = parse(
+        f'data_dir = "{tmp_path}"\nlanguage = "en"\n[log]\npartitions = 2\n'
+        f'[grafana]\nurl = "{grafana.address}"\nname = "serving"\n'
+    )
+    start = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    opened = Incident(
+        id="live/melati/1", brand="melati", level=1, peak=1, signal="volume",
+        onset=start, opened_at=start, updated_at=start,
+        observed=118, expected=12, upper=30, score=5, history=(LevelChange(1, start),),
+    )  # fmt: skip
+    worse = start + timedelta(minutes=5)
+    raised = msgspec.structs.replace(
+        opened, level=3, sequence=1, history=(*opened.history, LevelChange(3, worse))
+    )
+    over = msgspec.structs.replace(raised, sequence=2, level=0, closed_at=worse)
+
+    async def serving(records: list[Incident], marks_then: int) -> None:
+        log = open_log(settings)
+        try:
+            await log.ensure(all_topics("siaga"))
+            task = asyncio.create_task(annotating.serve(settings, log))
+            for record in records:
+                await log.append([Entry(INCIDENTS, record.id.encode(), codec.encode(record))])
+            while len(await asyncio.to_thread(_marks, client, "serving")) < marks_then:
+                assert not task.done()
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(1.5)  # time for one too many
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        finally:
+            await log.close()
+
+    asyncio.run(asyncio.wait_for(serving([opened, raised], 2), 60))
+    asyncio.run(asyncio.wait_for(serving([over], 3), 60))
+    assert sorted(_marks(client, "serving")) == ["melati: CRISIS", "melati: WATCH", "melati: over"]
+
+
+def _marks(client: Client, name: str) -> list[str]:
+    found = client.get(f"/annotations?tags={name}&tags=incident&limit=10")
+    return [each["text"] for each in found]
+
+
+def test_the_tv_has_a_playlist_that_destroy_takes_away(provisioned: Client) -> None:
+    [ours] = [p for p in provisioned.get("/playlists") if p["name"] == f"{NAME}: TV"]
+    items = provisioned.get(f"/playlists/{ours['uid']}")["items"]
+    assert [item["value"] for item in items].count(f"{NAME}-wall") == 3
+    boards = {board["uid"] for board in dashboards(NAME, "en")}
+    assert {item["value"] for item in items} <= boards
 
 
 @pytest.fixture(scope="module")

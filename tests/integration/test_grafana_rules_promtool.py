@@ -141,6 +141,18 @@ SCENARIOS = (
         labels={"severity": "alert", "audience": "channel oncall"},
     ),
     Scenario(
+        "a snooze pauses the ladder until it ends",
+        "SiagaUnacknowledged",
+        _level("3x200")
+        | {
+            SINCE % "3": "6000x200",
+            'siaga_incident_snoozed_until_timestamp_seconds{brand="melati"}': "6540x200",
+        },
+        fires=("110m", "114m"),
+        silent=("106m", "108m"),
+        labels={"severity": "alert", "audience": "channel oncall"},
+    ),
+    Scenario(
         "management is told after fifteen minutes",
         "SiagaUnacknowledged",
         _level("3x200") | {SINCE % "3": "6000x200"},
@@ -297,8 +309,8 @@ WORDS: dict[str, Any] = {
                     },
                     "exp_annotations": {
                         "summary": "CRISIS: melati. Mentions: 118 a minute, usually 12.",
-                        "description": "Observed 118 a minute, expected 12. Evidence and samples are on "
-                        "the incident's page: acknowledge first, then read.",
+                        "description": "Observed 118 a minute, expected 12. Evidence and "
+                        "samples are on the incident's page: acknowledge first, then read.",
                         "runbook": "siaga grafana runbook SiagaLevel",
                     },
                 }

@@ -19,6 +19,7 @@ from grafana.dashboards import BOARDS, dashboards
 from grafana.export import export
 from grafana.runbooks import NoRunbook, runbook
 from grafana.settings import Audience, GrafanaSettings
+from streams.config import load
 
 ALL = rules(GrafanaSettings().thresholds)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -154,3 +155,15 @@ def test_exported_files_hold_no_secret_and_are_the_same_each_time(tmp_path: Path
     assert '"$HOOK"' in alerting
     assert '"$T"' in alerting
     assert "$$" not in alerting
+
+
+def test_the_files_in_deploy_are_those_that_the_code_writes(tmp_path: Path) -> None:
+    kept = Path(__file__).parents[2] / "deploy" / "grafana"
+    config = load(kept / "siaga.toml")
+    written = export(config.section(GrafanaSettings), tmp_path, config.language, config.time_zone)
+    fresh = {path.relative_to(tmp_path) for path in written}
+    committed = {path.relative_to(kept) for path in kept.rglob("*") if path.is_file()}
+    assert committed - {Path("siaga.toml")} == fresh, "run make grafana-files"
+    for path in fresh:
+        same = (kept / path).read_text("utf-8") == (tmp_path / path).read_text("utf-8")
+        assert same, f"{path} is not what the code writes: run make grafana-files"
