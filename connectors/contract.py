@@ -20,6 +20,20 @@ from streams.settings import BrandSettings, Name, Section
 if TYPE_CHECKING:
     import httpx  # a quarter of a second that `siaga --help` need not pay
 
+__all__ = [
+    "BadItem",
+    "Connector",
+    "Context",
+    "Engagement",
+    "Fatal",
+    "Item",
+    "Page",
+    "PushConnector",
+    "Retryable",
+    "Seekable",
+    "SourceSettings",
+]
+
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One thing that a source returned, before brand matching. The door turns it into mentions."""
