@@ -74,13 +74,6 @@ class _Teller:
             "cases": [self._case(case) for case in cases[:MOST_DETAILS]],
             "more": max(0, len(cases) - MOST_DETAILS),
             "pairs": [self._pair(pair) for pair in self.story.pairs],
-            "outbreaks": [
-                {
-                    "when": self._time(o.opened_at.timestamp()),
-                    "sentence": o.sentences.get(self.story.language, ""),
-                }
-                for o in self.result.outbreaks
-            ],
         }
 
     def _summary(self, n: int) -> dict[str, Any]:

@@ -74,8 +74,6 @@ class Result(msgspec.Struct):
 
     name: str
     brands: list[BrandResult] = []
-    outbreaks: list[Incident] = []
-    """Parents of many brands at once, as they ended."""
 
     @property
     def mentions(self) -> int:

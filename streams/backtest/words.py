@@ -95,7 +95,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "period": "Period",
         "config": "Configuration",
         "more": "more incidents paged; the JSON lists all of them.",
-        "many": "Many brands at once",
     },
     "id": {
         "title": "Uji mundur",
@@ -146,6 +145,5 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "period": "Masa",
         "config": "Konfigurasi",
         "more": "insiden lain memanggil; JSON memuat semuanya.",
-        "many": "Banyak merek sekaligus",
     },
 }

@@ -1,0 +1,146 @@
+"""`siaga backtest mentions` as a person runs it: JSON, gate, comparison, labels, report."""
+
+import csv
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from streams.backtest.history import CannotRead, Request, open_history
+from streams.cli import build
+from streams.records import Batch
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+ONSET = START + timedelta(days=2, hours=9)
+CALM = ("mantap, cepat sekali", "jam buka toko berapa ya?", "beli lagi bulan depan", "keren")
+ANGRY = ("paket saya belum sampai, kecewa!", "kurirnya hilang, kecewa berat", "parah, uang hilang")
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two brands over two and a half days; one has a crisis on the third morning."""
+    rng = random.Random(5)
+    rows = []
+    for n in range(int(2.5 * 24 * 60)):
+        at = START + timedelta(minutes=n)
+        for brand, share in (("Toko Satu", 0.5), ("Kurir Dua", 0.3)):
+            if rng.random() < share:
+                rows.append((at, brand, rng.choice(CALM)))
+            if brand == "Toko Satu" and timedelta() <= at - ONSET < timedelta(minutes=45):
+                rows += [(at, brand, f"{rng.choice(ANGRY)} {k}") for k in range(rng.randint(2, 6))]
+    path = tmp_path_factory.mktemp("history") / "tweets.csv"
+    with path.open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.writer(sink)
+        writer.writerow(("id", "created_at", "merek_dagang", "author", "text"))
+        for n, (at, brand, text) in enumerate(rows):
+            second = timedelta(seconds=rng.random() * 0.9)
+            writer.writerow((n, (at + second).isoformat(), brand, f"u{rng.randrange(900)}", text))
+    return path
+
+
+def backtest(history: Path, *flags: str) -> Result:
+    command = ["backtest", "mentions", str(history), "--brand-column", "merek_dagang", *flags]
+    return CliRunner().invoke(build(), command)
+
+
+@pytest.fixture(scope="module")
+def told(history: Path) -> dict[str, Any]:
+    """The JSON of a run with a report, a second configuration and labels."""
+    folder = history.parent
+    (folder / "deaf.toml").write_text("[severity]\nalert_excess = 100000\ncrisis_excess = 1e8\n")
+    labels = folder / "labels.csv"
+    end = ONSET + timedelta(hours=2)
+    labels.write_text(f"brand,start,end\ntoko-satu,{ONSET.isoformat()},{end.isoformat()}\n")
+    ran = backtest(
+        history,
+        "--json", str(folder / "out.json"),
+        "--report", str(folder / "out.html"),
+        "--against", str(folder / "deaf.toml"),
+        "--labels", str(labels),
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    made: dict[str, Any] = json.loads((folder / "out.json").read_text())
+    return made
+
+
+def test_the_crisis_is_listed_with_the_time_of_each_level(told: dict[str, Any]) -> None:
+    alerts = [i for i in told["incidents"] if i["level"] == 2]
+    assert [i["brand"] for i in alerts] == ["toko-satu"]
+    alert = alerts[0]
+    opened = datetime.fromisoformat(alert["opened_at"])
+    assert alert["opened_at"].endswith("Z")
+    assert ONSET <= opened <= ONSET + timedelta(minutes=20)
+    watch = next(i for i in told["incidents"] if i["level"] == 1)
+    assert datetime.fromisoformat(watch["opened_at"]) <= opened
+    assert datetime.fromisoformat(alert["onset"]) <= opened
+    assert alert["closed_at"] is not None
+    assert alert["observed"] > alert["expected"]
+
+
+def test_labels_judge_the_pages(told: dict[str, Any]) -> None:
+    labels = told["labels"]
+    assert (labels["found"], labels["missed"], labels["false_pages"]) == (1, 0, 0)
+    assert 0 <= labels["median_seconds_from_label"] <= 1200
+    assert told["against"]["labels"]["missed"] == 1
+
+
+def test_the_difference_names_the_page_that_the_other_configuration_lacks(
+    told: dict[str, Any],
+) -> None:
+    assert told["pages"] == 1
+    assert told["against"]["pages"] == 0
+    [pair] = told["against"]["difference"]
+    assert pair["brand"] == "toko-satu"
+    assert pair["second"] is None
+
+
+def test_the_report_holds_the_evidence_and_asks_no_other_host(
+    told: dict[str, Any], history: Path
+) -> None:
+    assert told["pages"] == 1
+    page = (history.parent / "out.html").read_text("utf-8")
+    assert page.count("<svg") == 3  # two brands, one incident
+    assert "Toko Satu" in page
+    assert "kecewa" in page
+    assert "SIAGA" in page or "AWAS" in page
+    assert "http" not in page
+    assert "<script" not in page
+
+
+def test_one_process_and_two_tell_the_same(told: dict[str, Any], history: Path) -> None:
+    out = history.parent / "alone.json"
+    ran = backtest(history, "--json", str(out), "--jobs", "1")
+    assert ran.exit_code == 0, ran.output
+    alone = json.loads(out.read_text())
+    assert alone["incidents"] == told["incidents"]
+    assert alone["mentions"] == told["mentions"]
+
+
+@pytest.mark.parametrize(("most", "status"), [("0.1", 1), ("50", 0)])
+def test_the_gate_closes_when_pages_are_too_many(history: Path, most: str, status: int) -> None:
+    ran = backtest(history, "--max-pages-per-week", most)
+    assert ran.exit_code == status, ran.output
+
+
+def test_an_unreadable_history_is_named(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(build(), ["backtest", "mentions", str(tmp_path / "none.csv")])
+    assert ran.exit_code == 2
+    assert "none.csv: no such file" in ran.output
+    (tmp_path / "some.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(CannotRead, match="column"):
+        open_history(Request(files=[tmp_path / "some.csv"]))
+
+
+@pytest.mark.shared
+def test_every_tweet_of_real_airlines_is_read(shared: Path) -> None:
+    history = open_history(
+        Request(files=[shared / "data/airline/tweets.csv"], columns={"brand": "airline"})
+    )
+    mentions = sum(len(r.mentions) for r in history.records if isinstance(r, Batch))
+    assert mentions == history.tally.mentions == 14_485
+    assert len(history.brands) == 6
+    assert history.tally.done_ratio == pytest.approx(1.0)
