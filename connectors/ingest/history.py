@@ -58,7 +58,7 @@ def read(request: Request) -> History:
     tally = Tally()
     parts = [_mentions(path, s, matcher, brands, tally, len(sources)) for path, s in sources]
     merged = parts[0] if len(parts) == 1 else heapq.merge(*parts, key=itemgetter(0))
-    return History(brands, _records(merged), tally)
+    return History(brands, as_records(merged), tally)
 
 
 def _guessed(path: Path, request: Request) -> Found:
@@ -138,7 +138,7 @@ class _Closing:
         self._runner.run(self._connector.close())
 
 
-def _records(mentions: Iterator[Seen]) -> Iterator[MentionsRecord]:
+def as_records(mentions: Iterator[Seen]) -> Iterator[MentionsRecord]:
     """Batches of each minute, then the tick that ends it.
 
     A mention that is older than the minute at hand (a file out of order within its lateness) goes
