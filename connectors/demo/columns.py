@@ -48,7 +48,7 @@ def guess(
         columns = Columns(known, table.rows.header)
         if missing := columns.missing(table.rows.header):
             there = ", ".join(table.rows.header)
-            raise CannotStart(f"{path} has no {missing[0]}; its columns are: {there}")
+            raise CannotStart(f"{path} lacks {missing[0]}; its columns are: {there}")
         brands: dict[str, str] = {}
         channels: dict[str, None] = {}
         while (row := table.rows.next()) is not None:

@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_used_gives_a_sentence(tmp_path: Path) -> None:
     file.write_text("a,b\n1,2\n")
     done = demo("--headless", "--data", str(file))
     assert done.returncode == 1
-    assert "no a column" not in done.stderr
+    assert "lacks a column for text" in done.stderr
     assert "its columns are: a, b" in done.stderr
     assert "Traceback" not in done.stderr
 
