@@ -37,6 +37,11 @@ grafana-files: setup ## write deploy/grafana again: files for Grafana and Promet
 test-grafana-long: setup ## ten minutes of a crisis on the real Grafana, with processes killed
 	@SIAGA_LONG=1 $(BIN)/python -m pytest -s tests/integration/test_grafana_minutes.py
 
+.PHONY: fuzz
+fuzz: setup ## 10,000 inputs for each parser of the connectors (about 20 minutes)
+	@$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 -k whatever \
+		tests/property/test_connectors_fuzz.py tests/contract/test_connectors_*.py
+
 .PHONY: check
 check: setup ## what CI runs: format, lint, types, contracts, tests, wheel
 	@$(BIN)/ruff format --check .

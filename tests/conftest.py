@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import services as local
 from services import Grafana, Kafka, KafkaOptions, Missing, Prometheus, PrometheusOptions, Services
@@ -17,6 +18,14 @@ IN_CI = os.environ.get("CI", "").lower() == "true"
 SHARED = Path(
     os.environ.get("SIAGA_SHARED") or Path(__file__).resolve().parents[2] / "shared"
 ).resolve()
+
+hypothesis.settings.register_profile(
+    "fuzz",
+    max_examples=10_000,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+    print_blob=True,
+)
 
 _not_run: dict[str, str] = {}
 """What this machine could not run, and why."""
