@@ -15,6 +15,7 @@ import faust
 from streams.settings import RootSettings
 from streams.topics import ACTIONS, MENTIONS
 from streams.worker.core import Core
+from streams.worker.quiet import hush
 from streams.worker.rebalance import Lease, cure, leave_at_stop
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def _broker(settings: RootSettings) -> tuple[Any, dict[str, Any]]:
 
 async def run(settings: RootSettings, core: Core) -> None:
     """Run the app in this event loop until it is cancelled or something in it fails."""
+    hush()
     app = build(settings, core)
     app.finalize()
     core.held = _take_over(app, settings.log.prefix, core).held
