@@ -53,6 +53,9 @@ NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 MAX_PAGES = 10_000
 
+CUT_OFF_S = 0.2
+"""How long the suite lets a fetch hang before it is cancelled."""
+
 
 class ConnectorSuite:
     """What every connector promises. Subclass it, name the class `Test...`, and run pytest."""
@@ -75,6 +78,10 @@ class ConnectorSuite:
 
     patience_s: ClassVar[float] = 0.5
     """How long a source that never ends is listened to for what may still come."""
+
+    limit_s: ClassVar[float] = 30.0
+    """A connector that hangs fails its test after so long, instead of holding the suite for ever.
+    Raise it for a slow one; the service's own limit is `timeout_s` of the source."""
 
     def connector(self, context: Context) -> Connector | PushConnector:
         """Return a new connector over the recorded source."""
@@ -117,6 +124,17 @@ class ConnectorSuite:
                 raise
         return found
 
+    def _run(self, story: Coroutine[Any, Any, T]) -> T:
+        async def limited() -> T:
+            try:
+                async with asyncio.timeout(self.limit_s) as limit:
+                    return await story
+            except TimeoutError:
+                assert not limit.expired(), f"the connector hangs: nothing within {self.limit_s} s"
+                raise
+
+        return asyncio.run(limited())
+
     # ---- the promises
 
     def test_name_is_label_safe(self) -> None:
@@ -127,21 +145,21 @@ class ConnectorSuite:
 
     def test_times_are_aware(self) -> None:
         """A local time without zone is hours wrong as soon as the server moves."""
-        for item in _items(_run(self.pages())):
+        for item in _items(self._run(self.pages())):
             assert item.published_at.utcoffset() is not None, f"naive time in {item.native_id}"
 
     def test_times_are_the_sources_own(self) -> None:
         """A skewed clock of this machine must not move the items' times."""
-        there = {(i.native_id, i.revision): i.published_at for i in _items(_run(self.pages()))}
+        there = {(i.native_id, i.revision): i.published_at for i in _items(self._run(self.pages()))}
         ahead = self.context(now=lambda: NOW + timedelta(hours=7))
-        skewed = _run(self._with(ahead))
+        skewed = self._run(self._with(ahead))
         moved = [k for k, at in skewed.items() if k in there and there[k] != at]
         assert not moved, f"times follow this machine's clock: {moved[:3]}"
 
     def test_ids_are_unique_and_stable(self) -> None:
         """The id is what a repeat is known by: it may never depend on position or time."""
-        once = [(i.native_id, i.revision) for i in _items(_run(self.pages()))]
-        again = [(i.native_id, i.revision) for i in _items(_run(self.pages()))]
+        once = [(i.native_id, i.revision) for i in _items(self._run(self.pages()))]
+        again = [(i.native_id, i.revision) for i in _items(self._run(self.pages()))]
         assert all(native_id for native_id, _ in once), "an item without id"
         assert self.overlap or len(set(once)) == len(once), "an id came twice"
         assert once == again, "the ids changed from one reading to the next"
@@ -150,17 +168,17 @@ class ConnectorSuite:
         """Nothing of the recorded source is swallowed."""
         if self.expected_ids is None:
             pytest.skip("the suite names no expected_ids")
-        found = {i.native_id for i in _items(_run(self.pages()))}
+        found = {i.native_id for i in _items(self._run(self.pages()))}
         assert found == set(self.expected_ids)
 
     def test_resuming_at_every_page_boundary_loses_and_repeats_nothing(self) -> None:
         """A new process that knows only a cursor goes on with the very next item."""
-        whole = _run(self.pages())
+        whole = self._run(self.pages())
         everything = set(self.expected_ids or (i.native_id for i in _items(whole)))
         seen: set[tuple[str, int]] = set()
         for n, page in enumerate(whole[:-1], start=1):
             seen |= _keys([page])
-            rest = _keys(_run(self.pages(page.cursor)))
+            rest = _keys(self._run(self.pages(page.cursor)))
             lost = everything - {i for i, _ in seen | rest}
             assert not lost, f"resuming after page {n} loses {sorted(lost)[:3]}"
             repeated = set() if self.overlap else rest & seen
@@ -168,9 +186,9 @@ class ConnectorSuite:
 
     def test_drained_is_stable(self) -> None:
         """Asking again when there is nothing new gives nothing and keeps the place."""
-        last = _run(self.pages())[-1]
+        last = self._run(self.pages())[-1]
         for _ in range(2):
-            again = _run(self.pages(last.cursor, most=2))
+            again = self._run(self.pages(last.cursor, most=2))
             assert not _items(again), "items came again after the end"
             if again:  # a stream may have nothing to say at all
                 assert not again[-1].more, "a drained source asks to be fetched again at once"
@@ -178,7 +196,7 @@ class ConnectorSuite:
 
     def test_bad_items_name_a_known_reason(self) -> None:
         """Reasons are a metric label: a closed set."""
-        for page in _run(self.pages()):
+        for page in self._run(self.pages()):
             for item in page.items:
                 if isinstance(item, BadItem):
                     assert item.reason in REASONS, f"{item.reason!r} is none of {REASONS}"
@@ -191,19 +209,19 @@ class ConnectorSuite:
             await unused.close()
             await unused.close()
 
-        _run(story())
+        self._run(story())
 
     def test_two_connectors_do_not_share_state(self) -> None:
         """Many sources of one type live in one process."""
-        first = _items(_run(self.pages()))
-        second = _items(_run(self.pages()))
+        first = _items(self._run(self.pages()))
+        second = _items(self._run(self.pages()))
         assert [i.native_id for i in first] == [i.native_id for i in second]
 
     def test_secrets_are_never_told(self, caplog: pytest.LogCaptureFixture) -> None:
         """Neither by `repr` nor in the log."""
         caplog.set_level(logging.DEBUG)
         connector = self.made()
-        _run(self.pages())
+        self._run(self.pages())
         told = repr(connector) + caplog.text
         self.no_secret(told)
 
@@ -229,10 +247,14 @@ class Recorded(httpx.AsyncBaseTransport):
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.hangs = False
+        """Whether requests get no answer, ever."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Let the server answer."""
         await request.aread()
+        if self.hangs:
+            await asyncio.Event().wait()
         answer = self._server(request)
         body = b"".join(cast("httpx.SyncByteStream", answer.stream))
         return httpx.Response(
@@ -253,7 +275,7 @@ class HttpConnectorSuite(ConnectorSuite):
     def context(self, **values: Any) -> Context:
         """Return a world whose network is the recorded server."""
         answering = values.pop("server", None) or self.server()
-        return super().context(transport=Recorded(answering), **values)
+        return super().context(**{"transport": Recorded(answering), **values})
 
     def first(self, server: Server) -> Page:
         """Fetch the first page from another server."""
@@ -265,7 +287,7 @@ class HttpConnectorSuite(ConnectorSuite):
             finally:
                 await connector.close()
 
-        return _run(story())
+        return self._run(story())
 
     def failing(self, server: Server, *kinds: type[Exception]) -> Exception:
         """Fetch from a failing server; the error must be of these kinds and hold no secret."""
@@ -342,10 +364,35 @@ class HttpConnectorSuite(ConnectorSuite):
             page = self.first(cut)
         except (Retryable, Fatal):
             return
-        there = {i.native_id for i in _items(_run(self.pages()))}
-        rest = {i.native_id for i in _items(_run(self.pages(page.cursor)))}
+        there = {i.native_id for i in _items(self._run(self.pages()))}
+        rest = {i.native_id for i in _items(self._run(self.pages(page.cursor)))}
         got = {i.native_id for i in _items([page])}
         assert there <= got | rest, "a cut answer lost items"
+
+    def test_a_fetch_that_hangs_can_be_cut_off_and_asked_again(self) -> None:
+        """The runner cancels a fetch after `timeout_s` and asks again with the same cursor."""
+
+        async def story() -> None:
+            network = Recorded(self.server())
+            connector = cast("Connector", self.made(self.context(transport=network)))
+            try:
+                network.hangs = True
+                task = asyncio.create_task(connector.fetch(None))
+                await asyncio.wait({task}, timeout=CUT_OFF_S)
+                task.cancel()
+                await asyncio.wait({task}, timeout=CUT_OFF_S)
+                assert task.done(), "a cancelled fetch goes on: it swallows the cancellation"
+                if not task.cancelled() and task.exception() is None:
+                    assert not _items([task.result()]), "items without an answer"
+                    assert task.result().cursor is None, "the cursor moved without an answer"
+                network.hangs = False
+                found = _items(await _polled(connector, None, MAX_PAGES))
+            finally:
+                await connector.close()
+            expected = self.expected_ids or (i.native_id for i in _items(await self.pages()))
+            assert {i.native_id for i in found} == set(expected), "a cut-off fetch lost items"
+
+        self._run(story())
 
     def test_an_error_in_mid_reading_keeps_the_place(self) -> None:
         """The same cursor, asked again after a failure, gives what was due."""
@@ -371,7 +418,7 @@ class HttpConnectorSuite(ConnectorSuite):
             expected = self.expected_ids or (i.native_id for i in _items(await self.pages()))
             assert ids == set(expected), "a failure in between lost items"
 
-        _run(story())
+        self._run(story())
 
 
 async def _polled(connector: Connector, cursor: str | None, most: int) -> list[Page]:
@@ -394,7 +441,3 @@ def _items(pages: list[Page]) -> list[Item]:
 
 def _keys(pages: list[Page]) -> set[tuple[str, int]]:
     return {(i.native_id, i.revision) for i in _items(pages)}
-
-
-def _run(story: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(story)

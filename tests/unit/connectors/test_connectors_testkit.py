@@ -200,6 +200,41 @@ class AdvancesOnError(Forum):
         return page
 
 
+class Hangs(Forum):
+    async def fetch(self, cursor: str | None) -> Page:
+        await asyncio.Event().wait()
+        return await super().fetch(cursor)
+
+
+class SwallowsTheCut(Forum):
+    async def fetch(self, cursor: str | None) -> Page:
+        try:
+            return await super().fetch(cursor)
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+            raise
+
+
+class MovesWhenCut(Forum):
+    async def fetch(self, cursor: str | None) -> Page:
+        try:
+            return await super().fetch(cursor)
+        except asyncio.CancelledError:
+            return Page((), "3")
+
+
+class SkipsWhenCut(Forum):
+    cut = False
+
+    async def fetch(self, cursor: str | None) -> Page:
+        try:
+            page = await super().fetch("3" if self.cut and cursor is None else cursor)
+        except asyncio.CancelledError:
+            self.cut = True
+            raise
+        return page
+
+
 FAULTS: list[tuple[type[Forum], str]] = [
     (OffByOne, "test_resuming_at_every_page_boundary_loses_and_repeats_nothing"),
     (OffByOne, "test_all_expected_items_come"),
@@ -219,6 +254,11 @@ FAULTS: list[tuple[type[Forum], str]] = [
     (ClosesOnce, "test_closing_twice_is_harmless"),
     (BadLabel, "test_name_is_label_safe"),
     (AdvancesOnError, "test_an_error_in_mid_reading_keeps_the_place"),
+    (Hangs, "test_all_expected_items_come"),
+    (Hangs, "test_a_fetch_that_hangs_can_be_cut_off_and_asked_again"),
+    (SwallowsTheCut, "test_a_fetch_that_hangs_can_be_cut_off_and_asked_again"),
+    (MovesWhenCut, "test_a_fetch_that_hangs_can_be_cut_off_and_asked_again"),
+    (SkipsWhenCut, "test_a_fetch_that_hangs_can_be_cut_off_and_asked_again"),
 ]
 
 
@@ -230,6 +270,7 @@ def test_a_planted_fault_is_caught(
 ) -> None:
     suite = ForumSuite()
     suite.kind = kind
+    suite.limit_s = 2.0  # type: ignore[misc]  # a suite of its own for each fault
     test: Callable[..., Any] = getattr(suite, promise)
     arguments = {"caplog": caplog} if "secrets" in promise else {}
     with pytest.raises((AssertionError, pytest.fail.Exception, RuntimeError)):
