@@ -32,13 +32,13 @@ _not_run: dict[str, str] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `shared` where `../shared` is not; never in CI."""
+    """Skip tests marked `shared` where `../shared` is not (never in CI); retry those of servers."""
     for item in items:
-        if item.get_closest_marker("services") or item.get_closest_marker("kafka"):
-            # Three servers share a noisy machine with the test: one more try, which the summary
-            # names. Never for chaos: a round that fails has found something.
-            if "chaos" not in item.path.parts:
-                item.add_marker(pytest.mark.flaky(reruns=1))
+        real = item.get_closest_marker("services") or item.get_closest_marker("kafka")
+        # Three servers share a noisy machine with the test: one more try, which the summary names.
+        # Never for chaos: a round that fails has found something.
+        if real and "chaos" not in item.path.parts:
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if SHARED.is_dir() or IN_CI:
         return
     for item in items:
