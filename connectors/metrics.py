@@ -4,6 +4,7 @@ Cardinality: `connector` is one per configured source; reasons and kinds of repa
 in `connectors/ingest/door.py`.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -89,6 +90,17 @@ FETCH_SECONDS = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60),
     registry=REGISTRY,
 )
+
+
+def begin(connector: str, reasons: Iterable[str]) -> None:
+    """Show a source from its start on: a counter that appears with its first event has no rate."""
+    for counter in (FETCHED, MATCHED, UNMATCHED, PUBLISHED, DUPLICATES):
+        counter.labels(connector)
+    for reason in reasons:
+        DEAD.labels(connector, reason)
+    for kind in ("retryable", "fatal"):
+        FAILURES.labels(connector, kind)
+    UP.labels(connector).set(0)
 
 
 def quota_left(connector: str) -> float | None:

@@ -27,7 +27,7 @@ from connectors.contract import (
 from connectors.ingest import cursors
 from connectors.ingest.batch import Batcher
 from connectors.ingest.cursors import Saved
-from connectors.ingest.door import Door, Outcome
+from connectors.ingest.door import REASONS, Door, Outcome
 from connectors.ingest.publisher import Publisher
 from connectors.ingest.schedule import Backoff, Budget, jittered
 from connectors.settings import ConnectorsSettings
@@ -145,7 +145,7 @@ class Runner:
         self.fetched, self.matched = before.fetched, before.matched
         self.mentions, self.duplicates = before.mentions, before.duplicates
         self.dead_letters, self.failures = before.dead_letters, before.failures
-        metrics.UP.labels(name).set(0)
+        metrics.begin(name, REASONS)
 
     async def run(self) -> None:
         """Run until the source ends, or for ever; cancel to stop, which drains."""
