@@ -158,10 +158,21 @@ class Waiting(Collector):
             "Until when people want to hear no reminders of the brand's open incident.",
             labels=("brand",),
         )
+        taken = GaugeMetricFamily(
+            "siaga_incident_acknowledged",
+            "1 if somebody has acknowledged all of the brand's open incidents, 0 if not.",
+            labels=("brand",),
+        )
+        acknowledged: dict[str, bool] = {}
         for incident in list(self.incidents.values()):
+            acted = with_actions(incident, tuple(self.actions.get(incident.id, ())))
+            known = acknowledged.get(incident.brand, True)
+            acknowledged[incident.brand] = known and bool(acted.acknowledged_by)
             if incident.snoozed_until is not None:
                 snoozed.add_metric((incident.brand,), incident.snoozed_until.timestamp())
-        yield from (unanswered, oldest, late, drill, snoozed)
+        for brand, done in acknowledged.items():
+            taken.add_metric((brand,), int(done))
+        yield from (unanswered, oldest, late, drill, snoozed, taken)
 
     def _overdue(self, now: float) -> dict[tuple[str, int], int]:
         found: dict[tuple[str, int], int] = {}

@@ -13,7 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
-from detectors.language.taxonomy import default
+from detectors.language.taxonomy import Taxonomy
 
 Language = Literal["id", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -45,8 +45,6 @@ def chosen(wanted: str | None, default: Language) -> Language:
     return default
 
 
-@cache
-def topics(language: Language) -> dict[str, str]:
-    """Titles of the topics by name."""
-    taxonomy = default()
+def topics(language: Language, taxonomy: Taxonomy) -> dict[str, str]:
+    """Titles of the topics by name (`settings.taxonomy.taxonomy`)."""
     return {name: taxonomy.title(name, language) for name in taxonomy.names}

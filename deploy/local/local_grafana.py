@@ -120,7 +120,8 @@ class Grafana:
     def smtp_port(self) -> int:
         """Where it sends e-mail on the loopback, if anybody listens there."""
         ini = ConfigParser(interpolation=None)
-        ini.read(self.folder / "grafana.ini")
+        # Its first lines stand in no section
+        ini.read_string("[top]\n" + (self.folder / "grafana.ini").read_text())
         return int(ini["smtp"]["host"].rpartition(":")[2])
 
     @property

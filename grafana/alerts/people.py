@@ -7,6 +7,8 @@ from grafana.settings import Audience, Thresholds
 SINCE = "siaga_incident_unacknowledged_since_timestamp_seconds"
 SNOOZED = f"{latest('siaga_incident_snoozed_until_timestamp_seconds', 'brand')} > time()"
 """A snooze pauses the ladder; the worker ends it when the level rises."""
+TAKEN = f"{latest('siaga_incident_acknowledged', 'brand')} > 0"
+"""Said aloud, as the worker's series merely vanishes, which queries see two minutes later."""
 REPLAY_S = 30 * 86_400
 """Older than this is no incident that waits, but a replay of old data on its own clock."""
 
@@ -28,7 +30,8 @@ def _waiting(minutes: dict[str, tuple[int, int | None]]) -> str:
         age, last_s = _age(level), REPLAY_S if end is None else 60 * end
         steps.append(f"(({age} >= bool {60 * start}) * ({age} < bool {last_s}))")
     # A brand has one level at a time, so the sides of `or` never meet
-    return else_zero_per_brand(f"(({' or '.join(steps)}) unless on (brand) ({SNOOZED}))")
+    hushed = f"({SNOOZED}) or ({TAKEN})"
+    return else_zero_per_brand(f"(({' or '.join(steps)}) unless on (brand) ({hushed}))")
 
 
 def _unacknowledged(thresholds: Thresholds) -> Rule:

@@ -21,7 +21,7 @@ from response.notify.message import Notice
 from response.notify.targets import Failed, Refused, Target, configured
 from response.secret import secret
 from response.settings import AlertsSettings, OncallSettings, PageSettings, RelaySettings
-from response.words import Language
+from response.words import Language, topics
 from streams import codec
 from streams.log.port import Log, LogRecord, Unavailable
 from streams.records import LIVE, Incident
@@ -87,6 +87,7 @@ class Writer:
             button=self._button(target, ticket, token) if asked else "",
             lead=lead,
             oncall=tuple(self._called(name) for name in people),
+            topic_titles=topics(self.language, settings.taxonomy.taxonomy),
             step=step,
             test=test,
         )

@@ -65,7 +65,7 @@ def render(request: Request, template: str, status: int = 200, **values: object)
         "language": lang,
         "zone": page.settings.time_zone,
         "words": _words(lang),
-        "topics": topics(lang),
+        "topics": topics(lang, page.settings.taxonomy.taxonomy),
         "stale_after_s": page.page.stale_after_s,
     }
     html = (

@@ -141,6 +141,18 @@ SCENARIOS = (
         labels={"severity": "alert", "audience": "channel oncall"},
     ),
     Scenario(
+        "an acknowledgement ends the reminder in its minute",
+        "SiagaUnacknowledged",
+        _level("3x200")
+        | {
+            SINCE % "3": "6000x108 _x9",
+            'siaga_incident_acknowledged{brand="melati"}': "0x108 1x9",
+        },
+        fires=("106m", "108m"),
+        silent=("109m", "112m"),
+        labels={"severity": "alert"},
+    ),
+    Scenario(
         "a snooze pauses the ladder until it ends",
         "SiagaUnacknowledged",
         _level("3x200")

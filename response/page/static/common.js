@@ -24,7 +24,17 @@ export function number(value) {
 export const count = (value) => (value === null || value === undefined ? "–" : whole.format(value));
 export const share = (value) => (value === null || value === undefined ? "–" : percent.format(value));
 export const isShare = (signal) => /share|ratio|fraction/.test(signal || "");
-export const quantity = (signal, value) => (isShare(signal) ? share(value) : number(value));
+
+const plain = (v) => (v > 0 && v < 0.05 ? w("almost none") : (v >= 9.95 ? whole : tenth).format(v));
+// As response/amount.py: the first value gets the unit, the others are told in the same.
+export function amounts(signal, values) {
+  if (isShare(signal)) return values.map(share);
+  const [first] = values;
+  const people = signal === "velocity";
+  const hourly = !people && signal !== "authors" && first !== null && first < 1;
+  const said = values.map((v) => (v === null || v === undefined ? "–" : plain(v * (hourly ? 60 : 1))));
+  return [w(people ? "{n} people" : hourly ? "{n} an hour" : "{n} a minute", { n: said[0] }), ...said.slice(1)];
+}
 
 const zone = config.zone;
 const timeFormat = new Intl.DateTimeFormat(locale, { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });

@@ -1,5 +1,5 @@
 // The live page: chosen brand, charts, signals, incidents, mentions as they come.
-import { author, config, count, duration, follow, h, keyed, levelMark, longDay, moment, number, quantity, seconds, share, signalName, spark, staleText, text, time, topicName, w } from "/static/common.js";
+import { amounts, author, config, count, duration, follow, h, keyed, levelMark, longDay, moment, number, seconds, share, signalName, spark, staleText, text, time, topicName, w } from "/static/common.js";
 import { Chart } from "/static/chart.js";
 
 const $ = (id) => document.getElementById(id);
@@ -94,9 +94,7 @@ function focus(b) {
     (r) => h("tr", {}, h("th", { scope: "row" }, signalName(r.signal)), h("td", { class: "n" }), h("td", { class: "n" }), h("td", { class: "n" }), h("td", {})),
     (row, r) => {
       const cells = row.children;
-      text(cells[1], quantity(r.signal, r.observed));
-      text(cells[2], quantity(r.signal, r.expected));
-      text(cells[3], quantity(r.signal, r.upper));
+      amounts(r.signal, [r.observed, r.expected, r.upper]).forEach((said, at) => text(cells[at + 1], said));
       const meter = r.score === null ? h("span", { class: "dim" }, w("warming up"))
         : h("span", { class: "score", title: w("score 3: once in a thousand minutes") }, h("meter", { min: 0, max: 10, high: 3, low: 2, optimum: 0, value: Math.min(10, r.score) }), number(r.score));
       if (row.seen !== r.score) { row.seen = r.score; cells[4].replaceChildren(meter); }
@@ -115,6 +113,7 @@ function incidentCard() {
   if ($("incident").seen === seen) return;
   $("incident").seen = seen;
   $("incident").className = `incident-card l${i.level}`;
+  const [observed, expected, upper] = amounts(i.signal, [i.observed, i.expected, i.upper]);
   const driver = (title, parts, name = (x) => x) => parts.length ? h("div", {}, h("dt", {}, title), h("dd", {}, parts.map(([p, s]) => h("span", { class: "driver" }, h("bdi", {}, name(p)), ` ${share(s)}`)))) : null;
   $("incident").replaceChildren(
     h("div", { class: "incident-top" }, levelMark(i.level, "big"),
@@ -124,7 +123,7 @@ function incidentCard() {
       i.acknowledged_by ? h("span", { class: "ack" }, w("{who} is on it", { who: i.acknowledged_by })) : h("a", { class: "button", href: address(i) }, w("Acknowledge"))),
     h("p", { class: "sentence" }, i.sentence),
     h("dl", { class: "drivers" },
-      h("div", {}, h("dt", {}, signalName(i.signal)), h("dd", {}, h("b", {}, quantity(i.signal, i.observed)), " ", w("expected {e}, limit {u}", { e: quantity(i.signal, i.expected), u: quantity(i.signal, i.upper) }))),
+      h("div", {}, h("dt", {}, signalName(i.signal)), h("dd", {}, h("b", {}, observed), " ", w("expected {e}, limit {u}", { e: expected, u: upper }))),
       driver(w("Topics"), i.drivers.topics, topicName), driver(w("Channels"), i.drivers.channels),
       driver(w("Phrases"), i.drivers.phrases), driver(w("Authors"), i.drivers.authors)),
     h("details", {}, h("summary", {}, w("Evidence: {n} sample mentions", { n: i.samples.length })),

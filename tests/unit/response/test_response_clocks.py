@@ -168,10 +168,18 @@ def test_metrics_follow_the_records_and_are_silent_until_the_log_is_read(
     now = make.now + timedelta(minutes=11)
     waiting.action(action(make.incident(), "replied", "sari", "cli", now=now))
     assert families(waiting)["siaga_response_overdue"] == {("kirana", "3"): 0}
+    assert families(waiting)["siaga_incident_acknowledged"] == {("kirana",): 0}
+    waiting.action(action(make.incident(), "ack", "sari", "cli", now=now))
+    assert families(waiting)["siaga_incident_acknowledged"] == {("kirana",): 1}
+    waiting.incident(make.incident(sequence=3, snoozed_until=now), clock[0])
+    assert families(waiting)["siaga_incident_snoozed_until_timestamp_seconds"] == {
+        ("kirana",): now.timestamp()
+    }
     waiting.action(action(make.incident(), "close", "sari", "cli", now=now))
     assert families(waiting)["siaga_response_overdue"] == {}
     clock[0] += 25 * 3600
     waiting.tidy()
+    waiting.incident(make.incident(sequence=4, closed_at=now, change="closed"), clock[0])
     found = families(waiting)
     assert not any(found.values())
 

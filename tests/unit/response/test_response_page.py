@@ -394,3 +394,46 @@ def test_when_the_log_is_away_nothing_is_said_to_be_recorded(site: Site) -> None
 def test_health_says_how_long_the_stream_is_silent(site: Site) -> None:
     site.now += 90
     assert site.browser().get("/healthz").json() == {"ok": True, "silent_s": 90.0}
+
+
+def _writing(site: Site) -> list[str]:
+    return [
+        route.path
+        for route in site.app.routes
+        if not {"GET", "HEAD"} >= (getattr(route, "methods", None) or {"GET"})
+    ]
+
+
+def test_every_writing_address_is_known_here(site: Site) -> None:
+    # A new one belongs into this list and needs its refusals tested
+    assert sorted(_writing(site)) == [
+        "/a/{token}",
+        "/chat/slack",
+        "/chat/telegram",
+        "/incident/{incident:path}",
+        "/login",
+        "/logout",
+        "/relay/{name}",
+    ]
+
+
+@pytest.mark.parametrize("variables", [False, True])
+def test_no_writing_address_does_anything_for_a_stranger(
+    site: Site, monkeypatch: pytest.MonkeyPatch, variables: bool
+) -> None:
+    names = ("SIAGA_RELAY_TOKEN", "SIAGA_SLACK_SIGNING_SECRET", "SIAGA_TELEGRAM_SECRET")
+    for name in names:
+        if variables:
+            monkeypatch.setenv(name, "set-and-secret-0123")
+        else:
+            monkeypatch.delenv(name, raising=False)
+    site.people.put("sari", GOOD, "responder")
+    form = {"kind": "close", "who": "x", "name": "sari", "password": "wrong", "text": "x"}
+    for path in _writing(site):
+        path = path.replace("{token}", "forged").replace("{name}", "comms")
+        path = path.replace("{incident:path}", site.incident.id)
+        for body in ({"data": form}, {"json": form}, {"content": b""}):
+            answer = site.browser().post(path, **body)
+            assert 400 <= answer.status_code < 500, (path, answer.status_code)
+            assert "set-cookie" not in answer.headers
+    assert site.recorded() == []
