@@ -11,22 +11,25 @@ from math import log
 BITS = 8192
 
 
-def bit_of(author: str) -> int:
-    """The bitmap with this author's bit set, as an integer."""
+def note(bitmap: bytearray, author: str) -> None:
+    """Set an author's bit, making room for all bits at the first."""
+    if not bitmap:
+        bitmap.extend(bytes(BITS // 8))
     digest = blake2b(author.encode("utf-8", "surrogatepass"), digest_size=4).digest()
-    return 1 << (int.from_bytes(digest) % BITS)
+    bit = int.from_bytes(digest) % BITS
+    bitmap[bit >> 3] |= 1 << (bit & 7)
 
 
-def distinct(bitmap: int) -> int:
+def distinct(bitmap: bytes | bytearray) -> int:
     """Estimate of how many authors set bits.
 
     Examples
     --------
-    >>> seen = 0
+    >>> seen = bytearray()
     >>> for name in ("ani", "budi", "ani"):
-    ...     seen |= bit_of(name)
+    ...     note(seen, name)
     >>> distinct(seen)
     2
     """
-    zeros = BITS - bitmap.bit_count()
+    zeros = BITS - int.from_bytes(bitmap).bit_count()
     return round(-BITS * log(max(zeros, 1) / BITS))

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from streams.pipeline.authors import bit_of, distinct
+from streams.pipeline.authors import distinct, note
 from streams.pipeline.series import Part, Watched
 from streams.records import Counts, Engagement, Scored
 
@@ -50,7 +50,7 @@ class OpenMinute(msgspec.Struct):
     neutral: int = 0
     positive: int = 0
     negative_mass: float = 0.0
-    authors: bytes = b""
+    authors: bytearray = msgspec.field(default_factory=bytearray)
     reach: float = 0.0
     top_reach: float = 0.0
     own: int = 0
@@ -68,7 +68,12 @@ class OpenMinute(msgspec.Struct):
             return
         self.mentions += 1
         sentiment = scored.sentiment
-        setattr(self, sentiment, getattr(self, sentiment) + 1)
+        if sentiment == "negative":
+            self.negative += 1
+        elif sentiment == "neutral":
+            self.neutral += 1
+        else:
+            self.positive += 1
         self.negative_mass += scored.probabilities[0]
         self.reach += reach_of(mention.engagement)
         self.spread(scored)
@@ -80,8 +85,7 @@ class OpenMinute(msgspec.Struct):
         if sentiment == "negative" and "security" in scored.flags:
             self.security += 1
         if mention.author:
-            bitmap = int.from_bytes(self.authors) | bit_of(mention.author)
-            self.authors = bitmap.to_bytes((bitmap.bit_length() + 7) // 8)
+            note(self.authors, mention.author)
 
     def spread(self, scored: Scored) -> None:
         """Note how far a negative mention has come."""
@@ -96,7 +100,7 @@ class OpenMinute(msgspec.Struct):
             neutral=self.neutral,
             positive=self.positive,
             negative_mass=round(self.negative_mass, 6),
-            authors=min(distinct(int.from_bytes(self.authors)), self.mentions),
+            authors=min(distinct(self.authors), self.mentions),
             reach=self.reach,
             top_reach=self.top_reach,
             own=self.own,

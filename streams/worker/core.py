@@ -30,7 +30,9 @@ from streams.worker.waiting import Ack, TakenAction, Waiting
 
 log = logging.getLogger(__name__)
 
-FLUSH_EVERY_S = 0.05
+FLUSH_EVERY_S = 0.2
+"""Metrics do not wait for it, only the page and replays after a crash do; a busy brand's state is
+written this often, and each time costs the same."""
 MOST_PENDING = 500
 """Records that may wait for a flush before the stream waits for it (a bound on memory)."""
 

@@ -16,9 +16,10 @@ from work import Batched, Brand, Natural, Progress, count, judged, seconds
 
 BROKERS = [os.environ["BENCH_KAFKA"]]
 TOPIC, OUT = os.environ["BENCH_TOPIC"], os.environ["BENCH_OUT"]
+BATCHED = os.environ["BENCH_BATCHED"] == "1"
 progress = Progress()
 flow = Dataflow("bench")
-source = kop.input("in", flow, brokers=BROKERS, topics=[TOPIC], batch_size=1000)
+source = kop.input("in", flow, brokers=BROKERS, topics=[TOPIC], batch_size=10 if BATCHED else 1000)
 
 
 def natural() -> Any:
@@ -76,7 +77,7 @@ def batched() -> Any:
 
 kop.output(
     "out",
-    batched() if os.environ["BENCH_BATCHED"] == "1" else natural(),
+    batched() if BATCHED else natural(),
     brokers=BROKERS,
     topic=OUT,
 )
