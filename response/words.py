@@ -13,7 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
-from detectors.language.taxonomy import Taxonomy
+from detectors.language.taxonomy import Taxonomy, default
 
 Language = Literal["id", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -45,6 +45,7 @@ def chosen(wanted: str | None, default: Language) -> Language:
     return default
 
 
-def topics(language: Language, taxonomy: Taxonomy) -> dict[str, str]:
-    """Titles of the topics by name (`settings.taxonomy.taxonomy`)."""
+def topics(language: Language, taxonomy: Taxonomy | None = None) -> dict[str, str]:
+    """Titles of the topics by name; None: of the topics that ship."""
+    taxonomy = taxonomy or default()
     return {name: taxonomy.title(name, language) for name in taxonomy.names}

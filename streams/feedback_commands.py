@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -56,7 +56,8 @@ def add(
     Example: siaga feedback add --text "paket hilang lagi" --sentiment negative --topics delivery
     """
     row = Row(text=text, mention=mention, sentiment=sentiment, topics=topics or None, who=who)
-    _send(config, [_label(row, "this correction")])
+    names = _settings(config).taxonomy.taxonomy.names
+    _send(config, [_label(row, "this correction", names)])
     typer.echo("1 correction recorded; the shadow model learns from it.")
 
 
@@ -71,9 +72,10 @@ def import_(
     Example: siaga feedback import corrections.csv --who ani
     """
     labels = []
+    names = _settings(config).taxonomy.taxonomy.names
     for number, row in enumerate(_rows(file), 1):
         row.who = row.who or who
-        labels.append(_label(row, f"{file}, record {number}"))
+        labels.append(_label(row, f"{file}, record {number}", names))
     _send(config, labels)
     typer.echo(f"{len(labels):,} corrections recorded.")
 
@@ -230,8 +232,7 @@ def _who(who: str) -> str:
     return who or getpass.getuser()
 
 
-def _label(row: Row, where: str) -> "Label":
-    from detectors.language.taxonomy import default
+def _label(row: Row, where: str, names: Collection[str]) -> "Label":
     from detectors.language.understanding import SENTIMENTS
     from streams.lessons import make_label
 
@@ -239,7 +240,6 @@ def _label(row: Row, where: str) -> "Label":
     wanted = None if topics is None else tuple(t.strip() for t in topics if t.strip())
     if row.sentiment and row.sentiment not in SENTIMENTS:
         _refuse(f"{where}: unknown sentiment {row.sentiment!r}; use {', '.join(SENTIMENTS)}")
-    names = default().names
     unknown = set(wanted or ()) - set(names)
     if unknown:
         _refuse(f"{where}: unknown topics {sorted(unknown)}; use {', '.join(names)}")
@@ -287,8 +287,9 @@ def _send(config: Path | None, labels: "list[Label]") -> None:
 def _book(config: Path | None) -> "LessonBook":
     from streams.lessons import fold, open_book, snapshot_path
 
-    path = snapshot_path(_settings(config))
-    book = open_book(path)
+    settings = _settings(config)
+    path = snapshot_path(settings)
+    book = open_book(path, settings.taxonomy.taxonomy)
     _with_log(config, lambda log: fold(log, book))
     return book
 

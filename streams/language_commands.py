@@ -33,14 +33,20 @@ class Line(msgspec.Struct):
 
 
 @app.command()
-def classify() -> None:
+def classify(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
+    ] = None,
+) -> None:
     """Read JSON lines {"id","text"} on standard input, write what each says, a line each.
 
     Example: echo '{"id": "1", "text": "paket telat"}' | siaga classify
     """
-    from detectors.language.understanding import Language
+    from detectors.language.understanding import Language, LanguageConfig
+    from streams.config import load
 
-    reader = Language()
+    reader = Language(LanguageConfig(taxonomy=load(config).taxonomy.taxonomy))
     # Lines leave nothing behind: looking through the whole memo for rubbish only costs time.
     gc.disable()
     try:

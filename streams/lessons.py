@@ -12,6 +12,8 @@ from typing import Final, Literal
 import msgspec
 
 from detectors.language.lessons import LessonBook
+from detectors.language.taxonomy import Taxonomy
+from detectors.language.understanding import LanguageConfig
 from streams import codec
 from streams.log.port import Entry, Log
 from streams.records import Label, Sentiment
@@ -29,15 +31,22 @@ def snapshot_path(settings: RootSettings) -> Path:
     return settings.data_dir / "lessons.snapshot"
 
 
-def open_book(path: Path | None) -> LessonBook:
-    """The book of the last snapshot, or a new one if there is none that fits."""
+def open_book(path: Path | None, taxonomy: Taxonomy | None = None) -> LessonBook:
+    """The book of the last snapshot, or a new one if there is none that fits.
+
+    Parameters
+    ----------
+    taxonomy
+        The configured topics (`settings.taxonomy.taxonomy`); None for those that ship.
+    """
+    language = LanguageConfig(taxonomy=taxonomy)
     if path is None or not path.exists():
-        return LessonBook()
+        return LessonBook(language=language)
     try:
-        return LessonBook.restore(path.read_bytes())
+        return LessonBook.restore(path.read_bytes(), language=language)
     except (OSError, ValueError) as e:
         logger.warning("lessons: %s; reading all labels again", e)
-        return LessonBook()
+        return LessonBook(language=language)
 
 
 def save_book(book: LessonBook, path: Path) -> None:

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, create_model, field_validator, model_va
 from streams.dials import DetectionSettings, SeveritySettings
 from streams.reload import ConfigFile
 from streams.section import Name, Section
+from streams.taxonomy import TaxonomySettings
 
 __all__ = [
     "BrandSettings",
@@ -97,6 +98,8 @@ class RootSettings(Section):
     worker: WorkerSettings = WorkerSettings()
     detection: DetectionSettings = DetectionSettings()
     severity: SeveritySettings = SeveritySettings()
+    taxonomy: TaxonomySettings = TaxonomySettings()
+    """What mentions can be about."""
     _file: ConfigFile | None = PrivateAttr(default=None)
 
     @property
@@ -124,6 +127,16 @@ class RootSettings(Section):
             if brand not in self.brands:
                 msg = f"[severity.brands.{brand}]: there is no [brands.{brand}]"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _watched_topics_exist(self) -> "RootSettings":
+        names = self.taxonomy.taxonomy.names
+        if "topics" in self.detection.model_fields_set:
+            for topic in self.detection.topics:
+                if topic not in names:
+                    msg = f"[detection] topics: unknown topic {topic!r}; use {', '.join(names)}"
+                    raise ValueError(msg)
         return self
 
     def section(self, kind: type[S]) -> S:

@@ -140,6 +140,7 @@ class _Snapshot(msgspec.Struct):
     shadow: Learned
     active: _Version
     versions: list[_Version]
+    taxonomy: str = ""
 
 
 CONTRADICTIONS_MOST: Final = 200
@@ -330,6 +331,7 @@ class LessonBook:
             self.shadow.learned(),
             _Version(self.active.version, self.active.learned()),
             self._versions,
+            self.active.taxonomy.digest(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -345,8 +347,8 @@ class LessonBook:
         Raises
         ------
         ValueError
-            If the snapshot is of other shipped weights or of an unknown format: fold the log from
-            its beginning instead.
+            If the snapshot is of other shipped weights, other topics or an unknown format: fold
+            the log from its beginning instead.
         """
         book = cls(config, language)
         try:
@@ -359,6 +361,9 @@ class LessonBook:
                 f"snapshot of weights {state.base} (format {state.format}) does not fit "
                 f"{book.base}: read siaga.feedback.v1 from its beginning"
             )
+            raise ValueError(msg)
+        if state.taxonomy != book.active.taxonomy.digest():
+            msg = "snapshot of other topics: read siaga.feedback.v1 from its beginning"
             raise ValueError(msg)
         book.next_offset = state.next_offset
         book.labels, book.learned, book.capped = state.labels, state.learned, state.capped

@@ -1,5 +1,6 @@
 """The closed list of topics, their titles and their words, read from data."""
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -51,6 +52,10 @@ class Taxonomy(msgspec.Struct, frozen=True):
         """Every name that a mention can carry: the values of metrics' labels."""
         rest = tuple(n for n in (self.praise, self.other) if n)
         return tuple(t.name for t in self.topics) + rest
+
+    def digest(self) -> str:
+        """Fingerprint of topics, words and their order: what learned weights belong to."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:8]
 
     def title(self, name: str, language: str) -> str:
         """The topic's title for people; its name if there is none."""

@@ -98,7 +98,9 @@ class Language:
         table, about = shipped(WEIGHTS)
         self.sentiment.adopt(table.copy())
         self.version = str(about["version"])
-        """Carried by every scored mention."""
+        """Carried by every scored mention; topics of one's own are part of it."""
+        if self.taxonomy != default():
+            self.version += f"~{self.taxonomy.digest()}"
         self.rebuild()
 
     def rebuild(self) -> None:

@@ -11,7 +11,7 @@ from detectors.incidents.explanation import OTHER
 from response.amount import amounts
 from response.notify.decide import Status
 from response.text import limit, link, shown
-from response.words import Language, say
+from response.words import Language, say, topics
 from streams.records import Incident, Sample
 
 SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
@@ -53,7 +53,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     oncall: tuple[str, ...] = ()
     """Whom it concerns: on call, or the next step of the ladder."""
     topic_titles: dict[str, str] = msgspec.field(default_factory=dict)
-    """What the topics are called in that language."""
+    """What configured topics are called in that language; empty: those that ship."""
     step: int = 0
     """Step of the ladder, when it escalates."""
     test: bool = False
@@ -187,7 +187,8 @@ def facts(notice: Notice) -> list[str]:
         time=begun,
     )
     parts = [known]
-    titled = {notice.topic_titles.get(name, name): share for name, share in i.topics.items()}
+    titles = notice.topic_titles or topics(lang)
+    titled = {titles.get(name, name): share for name, share in i.topics.items()}
     phrases = {name: share for name, share in i.phrases.items() if name != OTHER}
     for word, shares in (("Topics", titled), ("Channels", i.channels), ("Phrases", phrases)):
         if shares:

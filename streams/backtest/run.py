@@ -69,7 +69,7 @@ def _run(asked: Asked) -> int:
     if asked.against is not None:
         configs.append((names[1], _config(load(asked.against), history)))
     began = perf_counter()
-    results = _replayed(history, configs, asked.jobs)
+    results = _replayed(settings, history, configs, asked.jobs)
     seconds = perf_counter() - began
     judged = [judge(result, labels) for result in results] if labels else []
     pairs = compare(*results) if len(results) > 1 else []
@@ -96,11 +96,14 @@ def _config(settings: RootSettings, history: History) -> PipelineConfig:
 
 
 def _replayed(
-    history: History, configs: list[tuple[str, PipelineConfig]], jobs: int | None
+    settings: RootSettings,
+    history: History,
+    configs: list[tuple[str, PipelineConfig]],
+    jobs: int | None,
 ) -> list[Result]:
-    from detectors.language.understanding import Language
+    from detectors.language.understanding import Language, LanguageConfig
 
-    reader = Language()
+    reader = Language(LanguageConfig(taxonomy=settings.taxonomy.taxonomy))
     with _progress(history) as tell:
         return replay(
             history.records,

@@ -93,7 +93,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     await log_.ensure(all_topics(settings.worker.id))
     # The lessons of the team first: all workers start from the same weights.
     path = snapshot_path(settings)
-    book = await asyncio.to_thread(open_book, path)
+    book = await asyncio.to_thread(open_book, path, settings.taxonomy.taxonomy)
     await fold(log_, book, path=path)
     calendar = Calendar()
     await follow_events(log_, calendar, follow=False)
