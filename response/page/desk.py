@@ -15,6 +15,7 @@ from response.page import snapshot
 from response.page.guard import SESSION, client, form_of, refusal
 from response.page.view import is_open
 from response.page.web import Page, language, page_of, render, wants_html
+from response.words import say
 from streams.log.port import Unavailable
 from streams.records import Action, Incident
 
@@ -41,7 +42,12 @@ async def login(request: Request) -> Response:
     found = await asyncio.to_thread(guard.login, form)
     then = _local(form.get("then", "/"))
     if found is None:
-        raise refusal("login", 401, "Name or password is wrong.")
+        refused = refusal("login", 401, "Name or password is wrong.")
+        if not wants_html(request):
+            raise refused
+        # The form again, with the name and with where the person wanted to go.
+        said, name = say(language(request), refused.detail), form.get("name", "")[:64]
+        return render(request, "login.html", 401, detail=said, then=then, name=name)
     response = RedirectResponse(then, 303)
     guard.set_cookie(response, SESSION, found[1], guard.page.session_hours)
     return response

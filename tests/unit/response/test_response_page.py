@@ -437,3 +437,16 @@ def test_no_writing_address_does_anything_for_a_stranger(
             assert 400 <= answer.status_code < 500, (path, answer.status_code)
             assert "set-cookie" not in answer.headers
     assert site.recorded() == []
+
+
+def test_after_a_wrong_password_the_form_keeps_name_and_way(site: Site) -> None:
+    site.people.put("sari", GOOD, "responder")
+    browser = site.browser()
+    form = {"name": "sari", "password": "salah salah salah", "then": site.path}
+    again = browser.post("/login", data=form, headers=HTML)
+    assert again.status_code == 401
+    assert "Name or password is wrong." in again.text
+    assert f'name="then" value="{site.path}"' in again.text
+    assert 'value="sari"' in again.text
+    right = browser.post("/login", data=form | {"password": GOOD}, headers=HTML)
+    assert right.headers["location"] == site.path
