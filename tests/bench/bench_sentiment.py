@@ -316,11 +316,38 @@ def blind(folder: Path) -> None:
             print(f"Blind topic cases: macro-F1 {f1:.3f}, n={len(cases)}")
 
 
+def independent(folder: Path) -> None:
+    """Cases by a person who saw neither the code nor the first set: scored once, never tuned on."""
+    model = Language()
+    print(f"Independent blind cases, weights {model.version}")
+    rows = _labelled(folder / "language_blind_sentiment.tsv")
+    truth = [label for _, label in rows]
+    said: list[str] = [model.understand(text).sentiment for text, _ in rows]
+    low, high = interval(truth, said)
+    print(f"  sentiment {_share(truth, said):.3f} [{low:.3f}, {high:.3f}]   ", end="")
+    print(f"macro-F1 {macro_f1(truth, said):.3f}   n={len(rows)}")
+    for label in SENTIMENTS:
+        told = Counter(s for t, s in zip(truth, said, strict=True) if t == label)
+        print(f"    {label:9} read as {', '.join(f'{s} {told[s]}' for s in SENTIMENTS)}")
+    rows = _labelled(folder / "language_blind_topics.tsv")
+    wanted = [set(names.split(",")) for _, names in rows]
+    named = [set(model.understand(text).topics) for text, _ in rows]
+    names = model.taxonomy.names
+    f1 = _multi_f1(names, wanted, named)
+    each = ", ".join(f"{n} {_multi_f1([n], wanted, named):.2f}" for n in names)
+    print(f"  topics macro-F1 {f1:.3f}   n={len(rows)}   ({each})")
+
+
+def _labelled(path: Path) -> list[tuple[str, str]]:
+    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    return [(text, label) for text, label in (line.split("\t") for line in lines)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     beside = Path(__file__).resolve().parents[3] / "shared/data"
     parser.add_argument("--data", type=Path, default=beside)
-    parser.add_argument("--only", choices=("quality", "topics", "speed", "blind"))
+    parser.add_argument("--only", choices=("quality", "topics", "speed", "blind", "independent"))
     wanted = parser.parse_args()
     if not wanted.data.is_dir():
         sys.exit(f"no data in {wanted.data}: name the folder with --data")
@@ -329,6 +356,7 @@ def main() -> None:
         "topics": lambda: topics(wanted.data),
         "quality": lambda: quality(wanted.data),
         "blind": lambda: blind(Path(__file__).parent),
+        "independent": lambda: independent(Path(__file__).parent),
     }
     for name, part in parts.items():
         if wanted.only in (None, name):
