@@ -13,8 +13,9 @@ BITS = 8192
 
 def note(bitmap: bytearray, author: str) -> None:
     """Set an author's bit, making room for all bits at the first."""
-    if not bitmap:
-        bitmap.extend(bytes(BITS // 8))
+    if len(bitmap) != BITS // 8:
+        # Empty, or from a former version: one number, its highest byte first, zeros left out.
+        bitmap[:] = int.from_bytes(bitmap, "big").to_bytes(BITS // 8, "little")
     digest = blake2b(author.encode("utf-8", "surrogatepass"), digest_size=4).digest()
     bit = int.from_bytes(digest) % BITS
     bitmap[bit >> 3] |= 1 << (bit & 7)

@@ -127,13 +127,15 @@ order = "as_is"
                 total[brand] = total.get(brand, 0) + int(value)
         return total
 
-    def wait_drained(self, wanted: dict[str, int], *, timeout_s: float) -> dict[str, int]:
-        """Wait until the metrics say what they must; return what they said last."""
-        end = time.monotonic() + timeout_s
+    def wait_drained(self, wanted: dict[str, int], *, stuck_s: float) -> dict[str, int]:
+        """Wait for the metrics to say what they must, or to say nothing new for a while."""
+        best, since = 0, time.monotonic()
         while True:
             found = self.metrics_by_brand()
-            if found == wanted or time.monotonic() > end:
+            if found == wanted or time.monotonic() - since > stuck_s:
                 return found
+            if sum(found.values()) > best:
+                best, since = sum(found.values()), time.monotonic()
             time.sleep(0.5)
 
 

@@ -111,13 +111,15 @@ class Round:
             cluster.replay.start()
             count = self._plant()
             for event in self.plan.events:
+                if self.rng.random() < 0.7:  # the others may hit workers that are starting
+                    self._wait("a working worker", lambda: self._working() != [], fatal=False)
                 time.sleep(self.rng.uniform(0.5, 3.0))
                 self._happen(event, probe)
             for slot in cluster.slots:
                 if slot.starts and (slot is not cluster.replay or self._failed(slot)):
                     slot.start()
             wanted = self.data.expected["main"].by_brand()
-            found = cluster.wait_drained(wanted, timeout_s=240)
+            found = cluster.wait_drained(wanted, stuck_s=90)
             problems = [] if found == wanted else [f"metrics: {found}, not {wanted}"]
             self._wait("the replay's end", lambda: not cluster.replay.alive(), timeout_s=240)
             problems += self._drained(probe)
@@ -143,7 +145,7 @@ class Round:
     def _happen(self, event: str, probe: Probe) -> None:
         cluster = self.cluster
         alive = [w for w in cluster.workers if w.alive()]
-        victim = self.rng.choice(alive)
+        victim = self.rng.choice(self._working() or alive)
         owned = victim.owned()
         begin = time.monotonic()
         until_s = 10.0
@@ -208,6 +210,9 @@ class Round:
 
     # -- around
 
+    def _working(self) -> list[Slot]:
+        return [w for w in self.cluster.workers if w.alive() and w.owned()]
+
     def _owners(self) -> set[int]:
         return {n for n, w in enumerate(self.cluster.workers) if w.alive() and w.owned()} or (
             # Before the first tick nobody shows partitions: then being up is enough.
@@ -248,14 +253,18 @@ class Round:
         worker = self.cluster.workers[2]
         worker.start()
         try:
-            found = self.cluster.wait_drained(wanted, timeout_s=60)
+            found = self.cluster.wait_drained(wanted, stuck_s=60)
         finally:
             worker.stop()
         return [] if found == wanted else [f"durable totals: {found}, not {wanted}"]
 
-    def _wait(self, what: str, done: Callable[[], bool], timeout_s: float = 90) -> None:
+    def _wait(
+        self, what: str, done: Callable[[], bool], timeout_s: float = 90, *, fatal: bool = True
+    ) -> None:
         end = time.monotonic() + timeout_s
         while not done():
             if time.monotonic() > end:
+                if not fatal:
+                    return
                 raise AssertionError(f"waited {timeout_s:g} s in vain for {what}")
             time.sleep(0.3)

@@ -23,10 +23,10 @@ FIXTURES = sorted((Path(__file__).parent / "data").glob("state_*.json"))
 
 
 def mention(name: str) -> bytes:
-    """A record of the minute after the fixture's last one."""
+    """A record of the fixture's last minute, which is open."""
     one = Mention(
         id=f"forum:{name}", source="forum", text="mantap", collected_at=START,
-        published_at=START + timedelta(minutes=12),
+        published_at=START + timedelta(minutes=11, seconds=40), author="zul",
     )  # fmt: skip
     return codec.encode(Batch(brand="toko", mentions=(one,)))
 
@@ -54,6 +54,9 @@ def test_states_of_former_versions_are_read_and_nothing_is_lost(path: Path) -> N
     assert brand.level() == told["level"]
     assert len(brand.seen) == told["seen"]
 
+    open_minute = brand.hot.minutes[max(brand.hot.minutes)]
+    authors = open_minute.counts().authors
+
     # It goes on: a repeat of then is a repeat now, and what is written reads back.
     next_offset = state.applied + 1
     for n, record in enumerate((mention("3.1"), mention("new"))):
@@ -62,6 +65,7 @@ def test_states_of_former_versions_are_read_and_nothing_is_lost(path: Path) -> N
     again = restored(changelog).brands["live", "toko"]
     assert sum(again.hot.totals.values()) == sum(told["totals"].values()) + 1
     assert again.hot.repeats == 1
+    assert again.hot.minutes[max(again.hot.minutes)].counts().authors == authors + 1
 
 
 def test_there_is_a_fixture() -> None:
