@@ -84,8 +84,10 @@ class SeverityConfig:
     """Negative mentions in about ten minutes that alert while the detectors are warming up."""
     floor_crisis: float = 150.0
     floor_share: float = 0.5
-    floor_ratio: float = 3.0
-    """Over what was usual so far, or a busy brand would alert when it is first seen."""
+    floor_ratio: float = 4.0
+    """Over what was usual so far (and in the last two hours: nobody knows its evenings yet), or a
+    busy brand would alert when it is first seen. A hiccup of half an hour may treble complaints;
+    once the detectors are warm they judge that."""
     floor_minutes: int = 10
     """Minutes before "usual so far" means anything; until then the floors are four times higher."""
 

@@ -15,6 +15,8 @@ MEMORY_MINUTES = 1440.0
 """The mean forgets over a day: a whole daily rhythm."""
 RECENT_MINUTES = 10.0
 SECURITY_MINUTES = 60.0
+LATELY_MINUTES = 120.0
+"""An evening is twice the day's mean: while the rhythm is unknown, the last hours say more."""
 TOLD_MINUTES = 1080.0
 """As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
 ACUTE_SCORE = 3.0
@@ -39,6 +41,8 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
     told: float = 0.0
     """Negative excess of the last day that acute incidents have already told of: a slow burn has
     to make its case without it."""
+    lately: float = 0.0
+    """Mean of `negative` over about two hours."""
 
     def after_quiet(self, minutes: int) -> "Usual":
         """The same after so many minutes without a mention."""
@@ -58,17 +62,20 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             self.recent_security * slow,
             self.recent_top_reach * slow,
             self.told * math.exp(-minutes / TOLD_MINUTES),
+            self.lately * math.exp(-minutes / LATELY_MINUTES),
         )
 
     def after(self, detection: Detection, *, learn: bool) -> "Usual":
         """The same after a minute; `learn` is False while an incident is open."""
         minutes = self.minutes + 1
         grown = min(float(minutes), MEMORY_MINUTES)
-        negative, security = self.negative, self.security
+        negative, security, lately = self.negative, self.security, self.lately
         if learn:  # its own crisis must not become what is usual
             keep = min(self.minutes / grown, _KEEP_USUAL)
             negative = negative * keep + detection.negative / grown
             security = security * keep + detection.security / grown
+            weight = 1.0 / min(float(minutes), LATELY_MINUTES)
+            lately += weight * (detection.negative - lately)
         return Usual(
             minutes,
             negative,
@@ -78,6 +85,7 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             self.recent_security * _KEEP_SECURITY + detection.security,
             max(self.recent_top_reach * _KEEP_SECURITY, detection.top_reach),
             self.told * _KEEP_TOLD + _acute(detection),
+            lately,
         )
 
     def recent(self, *, warming: bool) -> Recent:
@@ -87,25 +95,25 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             mentions=self.recent_mentions,
             top_reach=self.recent_top_reach,
             security=self.recent_security,
-            usual_negative=_before(
-                self.negative, self.recent_negative, self.minutes, RECENT_MINUTES
+            usual_negative=max(
+                self._before(self.negative, self.recent_negative, RECENT_MINUTES),
+                self._before(self.lately, self.recent_negative, RECENT_MINUTES, LATELY_MINUTES),
             ),
-            usual_security=_before(
-                self.security, self.recent_security, self.minutes, SECURITY_MINUTES
-            ),
+            usual_security=self._before(self.security, self.recent_security, SECURITY_MINUTES),
             told=self.told,
             minutes_seen=self.minutes,
             warming=warming,
         )
 
-
-def _before(mean: float, recent: float, minutes: int, window: float) -> float:
-    """Usual sum over `window` minutes, without the last ones: a surge is not its own yardstick."""
-    memory = min(float(minutes), MEMORY_MINUTES)
-    if memory < 2.0 * window:
-        return 0.0
-    # Leaky sums have forgotten a part of what they saw: a fifth more is set aside.
-    return max(mean * memory - 1.2 * recent, 0.0) / (memory - window) * window
+    def _before(
+        self, mean: float, recent: float, window: float, memory_minutes: float = MEMORY_MINUTES
+    ) -> float:
+        """Usual sum over `window` minutes without the last ones: no surge is its own yardstick."""
+        memory = min(float(self.minutes), memory_minutes)
+        if memory < 2.0 * window:
+            return 0.0
+        # Leaky sums have forgotten a part of what they saw: a fifth more is set aside.
+        return max(mean * memory - 1.2 * recent, 0.0) / (memory - window) * window
 
 
 def _acute(detection: Detection) -> float:
