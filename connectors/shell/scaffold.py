@@ -43,7 +43,7 @@ def write(name: str, into: Path) -> str:
         path = folder / target.format(package=package)
         path.write_text(text, encoding="utf-8")
     return (
-        f"{folder} is made. It works as it is:\n"
+        f"{folder} is made. It works as it is, in the environment that Siaga is installed in:\n"
         f"  cd {folder} && pip install -e . pytest && pytest\n"
         f'Then change fetch() in {package}.py to your source, and use it with type = "{name}".'
     )
