@@ -28,7 +28,7 @@ ACTIONS = Counter(
 )
 REFUSALS = Counter(
     "siaga_page_refusals_total",
-    "Requests that the page refused, by reason (login, role, csrf, rate, link).",
+    "Requests that the page refused, by reason (login, role, csrf, rate, link, host, relay, chat).",
     labelnames=("reason",),
     registry=REGISTRY,
 )
