@@ -74,3 +74,4 @@ bench-%: setup ## side by side against references; rows in build/bench/NAME.json
 .PHONY: bench-sentiment
 bench-sentiment: setup ## quality and speed of the language models beside stock River; DATA=folder
 	@$(BIN)/python tests/bench/bench_sentiment.py $(if $(DATA),--data $(DATA))
+	@$(BIN)/python tests/bench/bench_classify.py

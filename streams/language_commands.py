@@ -19,6 +19,9 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(feedback, name="feedback")
 app.add_typer(model, name="model")
 
+MEMO_TOKENS: Final = 50_000
+"""A process of its own may remember more than a worker: some 100 MB at most."""
+
 NUSAX: Final = ("english", "indonesian", "javanese", "sundanese", "minangkabau")
 
 
@@ -30,6 +33,19 @@ class Line(msgspec.Struct):
     lang: str = ""
     rating: float | None = None
     source: str = ""
+
+
+class Answer(msgspec.Struct):
+    """What `siaga classify` says of a line."""
+
+    id: str | int
+    sentiment: str
+    probabilities: tuple[float, float, float]
+    """Negative, neutral, positive."""
+    topics: tuple[str, ...]
+    language: str
+    flags: tuple[str, ...]
+    highlights: tuple[str, ...]
 
 
 @app.command()
@@ -46,7 +62,8 @@ def classify(
     from detectors.language.understanding import Language, LanguageConfig
     from streams.config import load
 
-    reader = Language(LanguageConfig(taxonomy=load(config).taxonomy.taxonomy))
+    taxonomy = load(config).taxonomy.taxonomy
+    reader = Language(LanguageConfig(taxonomy=taxonomy, memo_tokens=MEMO_TOKENS))
     # Lines leave nothing behind: looking through the whole memo for rubbish only costs time.
     gc.disable()
     try:
@@ -72,16 +89,17 @@ def _classify(reader: "Language") -> int:
             wrong += 1
             typer.echo(f'line {number}: {e}; expected {{"id", "text"}}', err=True)
             continue
-        u = reader.understand(line.text, lang=line.lang, rating=line.rating, source=line.source)
-        answer: dict[str, Any] = {
-            "id": line.id,
-            "sentiment": u.sentiment,
-            "probabilities": [round(p, 4) for p in u.probabilities],
-            "topics": u.topics,
-            "language": u.language,
-            "flags": u.flags,
-            "highlights": reader.highlights(line.text),
-        }
+        u, words = reader.explain(line.text, lang=line.lang, rating=line.rating, source=line.source)
+        negative, neutral, positive = u.probabilities
+        answer = Answer(
+            line.id,
+            u.sentiment,
+            (round(negative, 4), round(neutral, 4), round(positive, 4)),
+            u.topics,
+            u.language,
+            u.flags,
+            words,
+        )
         out.write(encode(answer) + b"\n")
     out.flush()
     return wrong

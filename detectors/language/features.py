@@ -175,7 +175,11 @@ def _code(word: str) -> int:
 
 def piece(raw: str) -> Piece:
     """Compile one raw token (see `tokens.split`) to its features."""
-    words = meaning(raw)
+    return piece_of(meaning(raw))
+
+
+def piece_of(words: tuple[str, ...]) -> Piece:
+    """As `piece`, from the words that a token stands for."""
     reach: int | None = None
     but = False
     for word in words:

@@ -4,7 +4,7 @@ Each distinct token is compiled once to packed sums (see `packed`); a mention th
 dictionary look-up and one integer addition a token, and the same for each pair of neighbours.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -23,14 +23,23 @@ from detectors.language.features import (
 )
 from detectors.language.linear import Table
 from detectors.language.packed import FIELD_BITS, ONE, pack, unpack, unpack_low
-from detectors.language.tokens import split
+from detectors.language.tokens import meaning, split
 
 MEMO_MOST: Final = 12_000
 """Distinct tokens kept compiled (about 1 kB each); beyond it the memo starts afresh."""
-PAIRS_MOST: Final = 40_000
+PAIRS_PER_TOKEN: Final = 3
+"""Pairs of neighbours kept, by the tokens kept."""
 
-piece = lru_cache(maxsize=6_000)(features.piece)
-"""Compiled tokens hold no weights: one memo serves all models of a process."""
+
+def piece(raw: str) -> Piece:
+    """The compiled token; what means the same (slang, handles, numbers) is compiled once.
+
+    Compiled tokens hold no weights: one memo serves all models of a process.
+    """
+    return _piece(meaning(raw))
+
+
+_piece = lru_cache(maxsize=6_000)(features.piece_of)
 
 Extra = Callable[[tuple[str, ...]], Sequence[int]]
 """Whole points for the words of a token or pair (rules), in `ONE`s, not scaled by length."""
@@ -52,6 +61,8 @@ class Scorer:
     rules, pair_rules
         Points that the words of a token, or two neighbouring words (by code), add; `rule_fields`
         values each, after the tables' outputs.
+    memo_tokens
+        Distinct tokens kept compiled.
     """
 
     def __init__(
@@ -60,7 +71,10 @@ class Scorer:
         rules: Extra | None = None,
         pair_rules: Mapping[int, Sequence[int]] | None = None,
         rule_fields: int = 0,
+        memo_tokens: int = MEMO_MOST,
     ) -> None:
+        self._memo_most = memo_tokens
+        self._pairs_most = memo_tokens * PAIRS_PER_TOKEN
         self.tables = tables
         self.rules = rules
         self.pair_rules: Mapping[int, Sequence[int]] = pair_rules or {}
@@ -70,6 +84,8 @@ class Scorer:
         self._entries: dict[str, _Entry | None] = _Memo(self._compile)
         self._turned: dict[str, tuple[int, int]] = _Memo(self._compile_turned)
         self._places: dict[int, int] = _Memo(self._place)
+        self._by_words: dict[tuple[str, ...], _Entry] = {}
+        self._leads: dict[int, tuple[int, ...]] = _Memo(self._lead)
         self._following: dict[int, dict[str, int]] = {}
         self._pairs = 0
 
@@ -79,6 +95,8 @@ class Scorer:
             self._entries.clear()
             self._turned.clear()
             self._following.clear()
+            self._by_words.clear()
+            self._leads.clear()
             self._pairs = 0
         if self._places:
             self._places.clear()
@@ -143,32 +161,42 @@ class Scorer:
         if first_polar:
             total += places[ends_place(first_polar, last_polar)]
         fields = unpack(total, self.fields)
-        if len(entries) > MEMO_MOST or self._pairs > PAIRS_MOST:
+        if len(entries) > self._memo_most or self._pairs > self._pairs_most:
             self.forget()
         return fields[1:], (fields[0] / 100.0) ** 0.5
 
-    def voices(self, raws: Sequence[str], outputs: int) -> Iterator[tuple[str, Sequence[int]]]:
-        """What each token adds to the first sums, its pair with the token before included.
+    def leads(self, raws: Sequence[str], output: int, least: int) -> dict[str, int]:
+        """By how much each token speaks for an output of the first table over the best other one.
 
-        Yields
-        ------
-        raw, values
-            The values as in `sums`, without a "but" clause's extra weight.
+        Its pair with the token before is included, a "but" clause's extra weight is not; tokens
+        below `least` (in `ONE`s) are left out.
         """
+        entries, turned, leads = self._entries, self._turned, self._leads
+        if len(leads) > self._pairs_most:
+            leads.clear()
+        found: dict[str, int] = {}
         before = self._after(features.START)
         reach = 0
         for raw in raws:
-            entry = self._entries[raw]
+            entry = entries[raw]
             if entry is None:
                 continue
             plain, following, special = entry
-            total = (self._turned[raw][0] if reach else plain) + before[raw]
+            lead = leads[(turned[raw][0] if reach else plain) + before[raw]][output]
+            if lead >= least:
+                found[raw] = found.get(raw, 0) + lead
             before = following
             if special is not None and special[1] is not None:
                 reach = special[1]
             elif reach:
                 reach -= 1
-            yield raw, unpack_low(total, outputs + 1)[1:]
+        return found
+
+    def _lead(self, total: int) -> tuple[int, ...]:
+        """For each output of the first table, its sum less the largest other one."""
+        values = unpack_low(total, 1 + self.tables[0].outputs)[1:]
+        *_, second, best = sorted(values)
+        return tuple(v - (second if v == best else best) for v in values)
 
     def _sum(self, side: Side) -> list[int]:
         fields = [round(side.squared * 100)]
@@ -181,21 +209,29 @@ class Scorer:
                 fields.extend([0] * table.outputs)
         return fields
 
-    def _one(self, place: int) -> list[int]:
-        """As `_sum`, of one place of value 1."""
-        fields = [100]
+    def _place(self, place: int) -> int:
+        """As `_sum`, packed, of one place of value 1."""
+        total = _BARE
+        shift = FIELD_BITS
         for table in self.tables:
-            row = table.weights[place & table.mask].tolist() if table.taught else None
-            if row is not None and any(row):
-                fields.extend(round(w * ONE) for w in row)
-            else:
-                fields.extend([0] * table.outputs)
-        return fields
+            if table.taught:
+                for output, weight in enumerate(table.weights[place & table.mask].tolist()):
+                    if weight:
+                        total += round(weight * ONE) << (shift + output * FIELD_BITS)
+            shift += table.outputs * FIELD_BITS
+        return total
 
     def _compile(self, raw: str) -> _Entry | None:
-        p: Piece = piece(raw)
-        if not p.words:
+        words = meaning(raw)
+        if not words:
             return None
+        known = self._by_words.get(words)
+        if known is None:
+            known = self._by_words[words] = self._compile_words(words)
+        return known
+
+    def _compile_words(self, words: tuple[str, ...]) -> _Entry:
+        p: Piece = _piece(words)
         special: _Special | None = None
         if len(p.plain.tail) or p.reach is not None or any(p.marks):
             special = (self._tail(p.plain), p.reach, p.but, p.asks, p.marks)
@@ -228,17 +264,9 @@ class Scorer:
         if first == features.START:
             return 0
         self._pairs += 1
-        single = self._places_once(pair_place(word, first))
+        single = self._place(pair_place(word, first))
         points = self.pair_rules.get(word << 32 | first)
         return single if points is None else single + (pack(points) << self._rules_at)
-
-    def _places_once(self, place: int) -> int:
-        """Packed sums of one place; the very many without a weight share one integer."""
-        fields = self._one(place)
-        return pack(fields) if any(fields[1:]) else _BARE
-
-    def _place(self, place: int) -> int:
-        return pack(self._one(place))
 
 
 _BARE: Final = pack([100])

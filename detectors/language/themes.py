@@ -9,7 +9,6 @@ byte a hash) keeps them out of the memory until a second author uses them.
 import math
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -22,8 +21,6 @@ _DOOR: Final = 1 << 16
 """Cells of the doorkeeper, a byte each; a collision only lets a phrase in early."""
 _WORDS_READ: Final = 60
 _AUTHORS_MOST: Final = 64
-
-_meaning = lru_cache(maxsize=20_000)(meaning)
 
 STOP: Final = frozenset(word_list("stop.txt"))
 
@@ -216,7 +213,7 @@ def phrases(text: str) -> set[str]:
     """Two and three neighbouring words of a text that say something, as people meant them."""
     words: list[str] = []
     for raw in split(text)[:_WORDS_READ]:
-        for word in _meaning(raw):
+        for word in meaning(raw):
             if word in (".", "?", "!", "...") or word[0] == "<":
                 words.append("")
             elif word not in STOP:

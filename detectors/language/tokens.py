@@ -5,7 +5,7 @@ once a distinct token, and callers memoise it. `split` is all that each mention 
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 from unicodedata import category
@@ -79,6 +79,7 @@ def _lines(name: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and line[:2] != "# "]
 
 
+@lru_cache(maxsize=16_000)
 def meaning(raw: str) -> tuple[str, ...]:
     """Words that a raw token stands for; () for what carries nothing.
 
@@ -138,23 +139,25 @@ def _word(raw: str) -> tuple[str, ...]:
             return tuple(w for half in word.split("-")[:4] if half for w in meaning(half))
         elif right == "nya":
             word = left
-    if _LONG_REPEAT.search(word):
+    if len(word) - len(set(word)) > 1 and _LONG_REPEAT.search(word):
         double = _LONG_REPEAT.sub(r"\1\1", word)
         word = double if double in lexicon() or double in known else _LONG_REPEAT.sub(r"\1", word)
     if word in known:
         return known[word]
     if word in lexicon():
         return (word,)
-    shorter = _SHORT_REPEAT.sub(r"\1", word)
-    if shorter in known or shorter in lexicon():
-        return known.get(shorter, (shorter,))
+    if word[-1] == word[-2:-1]:
+        shorter = _SHORT_REPEAT.sub(r"\1", word)
+        if shorter in known or shorter in lexicon():
+            return known.get(shorter, (shorter,))
     if len(word) > 5 and word.endswith("nya"):
         base = word[:-3]
         return known.get(base, (base,))
     return (word,)
 
 
-def stems(word: str) -> list[str]:
+@lru_cache(maxsize=1_000)
+def stems(word: str) -> tuple[str, ...]:
     """The word and what is left of it without Indonesian affixes, likeliest first.
 
     A light stemmer for dictionary look-ups only: wrong stems are harmless as they match nothing.
@@ -167,7 +170,7 @@ def stems(word: str) -> list[str]:
         for head, put in _PREFIXES:
             if end.startswith(head) and len(end) - len(head) >= 3:
                 found.append(put + end[len(head) :])
-    return found
+    return tuple(found)
 
 
 _PREFIXES: Final = (

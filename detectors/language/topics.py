@@ -15,15 +15,17 @@ from detectors.language.tokens import split
 
 STEEPNESS: Final = 2.0
 """Log-odds a point: 3 points give 0.73, 4 give 0.95, 2 give 0.27."""
-MARGIN: Final = 0.5
-"""Points by which `ENOUGH` lies above even odds."""
+EVEN_POINTS: Final = ENOUGH - 0.5
+"""Points of even odds."""
+POINTS_MOST: Final = 6.0
+"""Further points say nothing more: labels must be able to outweigh the rules."""
 TOPIC_SPACE: Final = 1 << 16
 """Rows of learned topic weights: labels are thousands, not millions."""
 
 
 def prior_log_odds(points: float) -> float:
     """Log-odds of a topic whose words add up to `points`."""
-    return STEEPNESS * (min(points, 6.0) - ENOUGH + MARGIN)
+    return STEEPNESS * (min(points, POINTS_MOST) - EVEN_POINTS)
 
 
 class TopicClassifier(base.MultiLabelClassifier):

@@ -12,12 +12,12 @@ from detectors.language.linear import softmax
 from detectors.language.locale import language
 from detectors.language.packed import ONE
 from detectors.language.reading import read_tokens
-from detectors.language.scorer import Scorer
+from detectors.language.scorer import MEMO_MOST, Scorer
 from detectors.language.sentiment import SentimentClassifier
 from detectors.language.shipped import shipped
 from detectors.language.taxonomy import Taxonomy, default
 from detectors.language.tokens import split
-from detectors.language.topics import TopicClassifier, prior_log_odds
+from detectors.language.topics import EVEN_POINTS, POINTS_MOST, STEEPNESS, TopicClassifier
 
 Sentiment = Literal["negative", "neutral", "positive"]
 SENTIMENTS: Final[tuple[Sentiment, ...]] = ("negative", "neutral", "positive")
@@ -40,10 +40,11 @@ WORDLESS_LENGTH: Final = 1.5
 WORDLESS_NEUTRAL: Final = 2.0
 """Log-odds of neutral for a text without words: a picture or a link says nothing by itself."""
 
+_POINTS_MOST: Final = round(POINTS_MOST * ONE)
 WEIGHTS: Final = "sentiment.bin"
 HIGHLIGHTS_MOST: Final = 5
-HIGHLIGHT_LEAST: Final = 0.05
-"""Weight difference below which a token did not decide anything."""
+HIGHLIGHT_LEAST: Final = round(0.05 * ONE)
+"""Weight difference, in `ONE`s, below which a token did not decide anything."""
 
 
 class LanguageConfig(msgspec.Struct, frozen=True):
@@ -58,11 +59,14 @@ class LanguageConfig(msgspec.Struct, frozen=True):
         (topics that are `strict` are never guessed).
     topic_threshold
         Least probability at which a topic is named.
+    memo_tokens
+        Distinct tokens kept compiled, about 1 kB each with their pairs.
     """
 
     taxonomy: Taxonomy | None = None
     guess_threshold: float = 0.12
     topic_threshold: float = 0.5
+    memo_tokens: int = MEMO_MOST
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -109,7 +113,11 @@ class Language:
         self._names = tuple(t.name for t in self.taxonomy.topics)
         self._outputs = 3 + self.topics.table.outputs
         self._scorer = Scorer(
-            (self.sentiment.table, self.topics.table), rules.points, rules.pairs, rules.fields
+            (self.sentiment.table, self.topics.table),
+            rules.points,
+            rules.pairs,
+            rules.fields,
+            self.config.memo_tokens,
         )
         self._least_odds = _logit(self.config.topic_threshold)
         self._guess_odds = _logit(self.config.guess_threshold)
@@ -136,10 +144,29 @@ class Language:
         source
             Name of the source; not used yet.
         """
+        return self._understood(text, split(text), lang, rating)
+
+    def explain(
+        self,
+        text: str,
+        *,
+        lang: str = "",
+        rating: float | None = None,
+        source: str = "",  # noqa: ARG002  # as in `understand`
+    ) -> tuple[Understood, tuple[str, ...]]:
+        """As `understand`, with up to five tokens that spoke most for the sentiment given."""
+        raws = split(text)
+        read = self._understood(text, raws, lang, rating)
+        leads = self._scorer.leads(raws, SENTIMENTS.index(read.sentiment), HIGHLIGHT_LEAST)
+        strongest = sorted(leads, key=leads.__getitem__, reverse=True)
+        return read, tuple(strongest[:HIGHLIGHTS_MOST])
+
+    def _understood(
+        self, text: str, raws: Sequence[str], lang: str, rating: float | None
+    ) -> Understood:
         if self._stale:
             self._scorer.forget()
             self._stale = False
-        raws = split(text)
         sums, length = self._scorer.sums_of(raws)
         scale = ONE * length
         scores = [sums[0] / scale, sums[1] / scale, sums[2] / scale]
@@ -164,8 +191,10 @@ class Language:
         )
 
     def _topics(self, sums: Sequence[int], scale: float, sentiment: Sentiment) -> tuple[str, ...]:
+        # `prior_log_odds`, without a call for each topic.
         odds = [
-            learned / scale + prior_log_odds(points / ONE)
+            learned / scale
+            + STEEPNESS * ((points / ONE if points < _POINTS_MOST else POINTS_MOST) - EVEN_POINTS)
             for learned, points in zip(sums[3 : self._outputs], sums[self._outputs :], strict=False)
         ]
         best = max(odds, default=-math.inf)
@@ -184,21 +213,7 @@ class Language:
 
     def highlights(self, text: str) -> tuple[str, ...]:
         """Up to five tokens of the text that spoke most for its sentiment, strongest first."""
-        if self._stale:
-            self._scorer.forget()
-            self._stale = False
-        voices: dict[str, list[int]] = {}
-        sums = [0, 0, 0]
-        for raw, values in self._scorer.voices(split(text), 3):
-            known = voices.setdefault(raw, [0, 0, 0])
-            for k, value in enumerate(values):
-                known[k] += value
-                sums[k] += value
-        chosen = sums.index(max(sums))
-        others = [k for k in range(3) if k != chosen]
-        margins = [(max(v[others[0]], v[others[1]]) - v[chosen], raw) for raw, v in voices.items()]
-        least = -HIGHLIGHT_LEAST * ONE
-        return tuple(raw for margin, raw in sorted(margins)[:HIGHLIGHTS_MOST] if margin < least)
+        return self.explain(text)[1]
 
     def learn(
         self,
