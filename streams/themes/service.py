@@ -1,0 +1,86 @@
+"""The themes service: `siaga_theme_authors` for each brand's emerging phrases.
+
+It keeps nothing: at its start it reads the last of the scored log again. Examples are not
+exported (a text must be deletable); `siaga themes` shows them from the log.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams import codec
+from streams.log.port import Log, Unavailable
+from streams.registry import REGISTRY
+from streams.settings import RootSettings
+from streams.themes.watch import ThemeWatch
+from streams.topics import SCORED, all_topics
+
+log = logging.getLogger(__name__)
+
+RETRY_S: Final = 2.0
+RECALLED: Final = 20_000
+"""Records of each partition that are read again at the start."""
+
+
+class ThemeView(Collector):
+    """What the watch has found, as a metric."""
+
+    def __init__(self, settings: RootSettings) -> None:
+        self.settings = settings
+        self.watch = ThemeWatch(settings.shown_run)
+
+    def collect(self) -> Iterable[Metric]:
+        """At most five series for each configured brand."""
+        family = GaugeMetricFamily(
+            "siaga_theme_authors",
+            "Distinct authors of a phrase that is new for the brand, of the shown run.",
+            labels=("brand", "theme"),
+        )
+        for brand, themes in list(self.watch.found.items()):
+            if brand in self.settings.brands:
+                for theme in themes:
+                    family.add_metric((brand, theme.phrase), theme.authors)
+        yield family
+
+
+async def fold(store: Log, watch: ThemeWatch, *, follow: bool = False) -> None:
+    """Fold the last of the scored log into a watch; `follow`: and all that comes, for ever."""
+    if SCORED not in await store.topics():
+        return
+    starts, ends = await store.starts(SCORED), await store.ends(SCORED)
+    start = {p: max(starts.get(p, 0), end - RECALLED) for p, end in ends.items()}
+    async for chunk in store.read(SCORED, start=start, follow=follow):
+        for record in chunk:
+            if record.value is None:
+                continue
+            try:
+                watch.take(codec.scored.decode(record.value))
+            except msgspec.DecodeError as e:
+                where = f"{SCORED}/{record.partition}/{record.offset}"
+                log.warning("themes: %s is no scored batch (%s): skipped", where, e)
+            await asyncio.sleep(0)
+        if not chunk:
+            watch.look()
+    watch.look()
+
+
+async def serve(settings: RootSettings, store: Log) -> None:
+    """Watch until cancelled. Entry point `themes` of `siaga.services`."""
+    view = ThemeView(settings)
+    REGISTRY.register(view)
+    try:
+        while True:
+            try:
+                await store.ensure(all_topics(settings.worker.id))
+                await fold(store, view.watch, follow=True)
+            except Unavailable as e:
+                log.warning("themes: the log cannot be reached (%s); trying again", e)
+                await asyncio.sleep(RETRY_S)
+                view.watch = ThemeWatch(settings.shown_run)
+    finally:
+        REGISTRY.unregister(view)
