@@ -16,6 +16,8 @@ from pathlib import Path
 BRANDS = ("angin", "bukit", "cahaya", "dermaga", "embun", "fajar", "gunung", "hutan")
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LATENESS_S = 120
+CRISES_RATIO = 0.3
+"""Of all rows: six times what the smaller brand is used to, or it would be no crisis."""
 COLUMNS = ("id", "created_at", "author", "text", "brand")
 
 CALM = (
@@ -83,7 +85,7 @@ def _in_order(
         brand = rng.choices(BRANDS, weights=range(len(BRANDS), 0, -1))[0]
         at_s = rng.random() * span_s
         angry = False
-        if crises and rng.random() < 0.12:
+        if crises and rng.random() < CRISES_RATIO:
             # Two crises of 20 minutes: at two thirds and at three quarters of the time.
             brand, begin = rng.choice(((BRANDS[1], 0.66), (BRANDS[6], 0.75)))
             at_s, angry = begin * span_s + rng.random() * 1200, True

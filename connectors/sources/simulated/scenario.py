@@ -170,13 +170,19 @@ def _bursts(rng: random.Random, minutes: int) -> tuple[Burst, ...]:
     for shop in SHOPS:
         at = rng.expovariate(BURSTS_PER_WEEK / 10080)
         while at < minutes:
+            lasting = rng.randint(8, 30)
+            strength = rng.uniform(0.4, 1.2)
+            mood = rng.choice(("positive", "positive", "neutral", "neutral", "negative"))
+            if mood == "negative":
+                # Complaints that double for half an hour are an incident, no ordinary week.
+                strength *= 0.4
             found.append(
                 Burst(
                     brand=shop.name,
                     minute=int(at),
-                    minutes=rng.randint(8, 30),
-                    strength=rng.uniform(0.4, 1.2),
-                    mood=rng.choice(("positive", "positive", "neutral", "neutral", "negative")),
+                    minutes=lasting,
+                    strength=strength,
+                    mood=mood,
                 )
             )
             at += rng.expovariate(BURSTS_PER_WEEK / 10080)

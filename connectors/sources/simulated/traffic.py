@@ -63,6 +63,10 @@ def names_of(shop: Shop) -> tuple[str, ...]:
 NAMES = {shop.name: names_of(shop) for shop in SHOPS}
 
 
+ORDINARY_SPREAD = 300.0
+"""Likes that an ordinary post gets at most (a sixth as many reposts): none goes viral by itself."""
+
+
 class Seen(NamedTuple):
     """An item and when the source shows it: a repost count grows long after publication."""
 
@@ -151,7 +155,7 @@ class Traffic:
         mood: str,
         rng: random.Random,
     ) -> Item:
-        spread = rng.paretovariate(1.3)
+        spread = min(rng.paretovariate(1.3), ORDINARY_SPREAD)
         rating = None
         if channel == "play_store":
             stars = {"negative": (1, 1, 2), "neutral": (3, 4), "positive": (5, 5, 4)}[mood]
