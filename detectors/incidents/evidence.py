@@ -103,6 +103,11 @@ class Evidence:
                     bucket.rest = bucket.rest[::2]
                     bucket.rest_stride *= 2
 
+    def passed_on(self, o: Observation) -> None:
+        """Take a known mention that has spread further: no further mention, but told of its way."""
+        if o.sentiment == "negative" and o.reach > self._least_reach:
+            self._spread(o)
+
     def advance(self, minute_s: int) -> bool:
         """Every minute that starts at or before `minute_s` is over; whether any held a mention."""
         over = sorted(start_s for start_s in self._open if start_s <= minute_s)

@@ -80,7 +80,9 @@ def explain(
     clusters = _complete({g.name: g.share for g in groups if len(g.members) > 1})
     found = phrases.shares(sample, usual=usual, expected_share=expected_share, ignore=window.ignore)
     first = _first(sample, tables["topics"], tuple(found))
-    far = tuple(o for o in spreading if window.onset_s <= o.at_s < window.until_s)
+    # A post may be hours old when it begins to be passed on.
+    since_s = 0.0 if window.signal == "velocity" else window.onset_s
+    far = tuple(o for o in spreading if since_s <= o.at_s < window.until_s)
     return Explanation(
         signal=window.signal,
         onset_s=window.onset_s,

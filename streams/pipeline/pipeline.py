@@ -178,6 +178,8 @@ class Pipeline:
                 newest_s = max(hot.minutes)
                 hot.minutes[newest_s].spread(scored)
                 hot.touched.add(newest_s)
+                brand.evidence.passed_on(_observation(scored, published_s))
+                brand.changed.add("evidence")
             return scored
         minute_s = minute_of(published_s)
         late = hot.closed_through_s is not None and minute_s < hot.closed_through_s
