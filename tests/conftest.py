@@ -76,12 +76,17 @@ def kafka(services_folder: Path) -> Kafka:
     return broker
 
 
-@pytest.fixture(scope="session")
-def prometheus(services_folder: Path) -> Prometheus:
-    """The session's real Prometheus, scraping each second; name your targets with `set_targets`."""
-    server = _start(["prometheus"], services_folder).prometheus
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A real Prometheus, scraping each second; name your targets with `set_targets`.
+
+    One a module: brands and workers of other tests would be in every rule's answer.
+    """
+    folder = tmp_path_factory.mktemp("prometheus")
+    server = _start(["prometheus"], folder).prometheus
     assert server is not None
-    return server
+    yield server
+    local.load(folder).destroy()
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +97,7 @@ def grafana(services_folder: Path) -> Grafana:
     return server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services(
     services_folder: Path, kafka: Kafka, prometheus: Prometheus, grafana: Grafana
 ) -> Services:
