@@ -159,6 +159,8 @@ def _head(facts: Facts, words: _Words, language: str) -> str:
     parts = [f"{facts.brand}: {subject.format(n=number(value, language))}"]
     minutes = max(round((facts.now_s - facts.onset_s) / 60), 1)
     window = words.window_minutes.format(n=minutes)
+    if minutes == 1:
+        window = window.replace("minutes", "minute")
     if minutes >= MANY_HOURS_MINUTES:
         window = words.window_hours.format(n=round(minutes / 60))
     parts.append(window)
