@@ -40,6 +40,7 @@ class Facts(NamedTuple):
 class _Words(NamedTuple):
     subject: dict[str, str]
     usual: str
+    window_minute: str
     window_minutes: str
     window_hours: str
     since: str
@@ -63,6 +64,7 @@ WORDS: dict[str, _Words] = {
             "": "{n} penyebutan negatif",
         },
         usual="(biasanya {n})",
+        window_minute="dalam {n} menit",
         window_minutes="dalam {n} menit",
         window_hours="dalam {n} jam",
         since="sejak {at}",
@@ -84,6 +86,7 @@ WORDS: dict[str, _Words] = {
             "": "{n} negative mentions",
         },
         usual="(normally {n})",
+        window_minute="in {n} minute",
         window_minutes="in {n} minutes",
         window_hours="in {n} hours",
         since="since {at}",
@@ -158,9 +161,7 @@ def _head(facts: Facts, words: _Words, language: str) -> str:
     value = facts.top_reach if facts.signal == "velocity" and facts.top_reach else facts.observed
     parts = [f"{facts.brand}: {subject.format(n=number(value, language))}"]
     minutes = max(round((facts.now_s - facts.onset_s) / 60), 1)
-    window = words.window_minutes.format(n=minutes)
-    if minutes == 1:
-        window = window.replace("minutes", "minute")
+    window = (words.window_minute if minutes == 1 else words.window_minutes).format(n=minutes)
     if minutes >= MANY_HOURS_MINUTES:
         window = words.window_hours.format(n=round(minutes / 60))
     parts.append(window)
