@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
 from streams.exporter import exporter
-from streams.log.port import Log
+from streams.log.port import Log, Unavailable
 from streams.service import CannotStart, Service
 from streams.settings import RootSettings
 from streams.topics import all_topics
 
 log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
+"""How soon a log that was away at the start is asked again."""
 
 
 def services(names: Sequence[str] | None = None) -> dict[str, Service]:
@@ -57,7 +60,8 @@ async def run(
         with contextlib.suppress(NotImplementedError):  # not on Windows
             loop.add_signal_handler(number, stop.set)
     try:
-        await store.ensure(all_topics(settings.worker.id))
+        if not await _ready(settings, store, stop):
+            return
         async with exporter(settings), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(serve(settings, store), name=name)
@@ -72,6 +76,24 @@ async def run(
         raise
     finally:
         await store.close()
+
+
+async def _ready(settings: RootSettings, store: Log, stop: asyncio.Event) -> bool:
+    """Wait for Kafka, whose log says once that it is away; False if a signal came first.
+
+    A file that cannot be used is no outage but a mistake: a person must hear of it at once.
+    """
+    while not stop.is_set():
+        try:
+            await store.ensure(all_topics(settings.worker.id))
+        except Unavailable:
+            if settings.log.kind == "embedded":
+                raise
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> CannotStart | None:

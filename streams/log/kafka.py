@@ -14,12 +14,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.record import default_records
 
 from streams.log.outage import Outage
 from streams.log.port import MAX_RECORD_BYTES, Entry, LogRecord, Position, Unavailable, UnknownTopic
@@ -54,10 +52,6 @@ MIN_COMPACTION_LAG_MS = 60_000
 MAX_COMPACTION_LAG_MS = 3_600_000
 """Only closed segments are compacted: small ones, or a quiet topic never is."""
 
-# kafka-python compresses at gzip's level 9 and offers no other: level 1 takes a fifth of the time
-# for a quarter more bytes, and gzip was a sixth of the worker's CPU (tests/bench).
-default_records.gzip_encode = partial(default_records.gzip_encode, compresslevel=1)
-
 # Reconnecting every second or two is what "goes on by itself" means to a person who waits.
 _RECONNECT = {"reconnect_backoff_ms": 200, "reconnect_backoff_max_ms": 2_000}
 
@@ -67,6 +61,20 @@ _AUTHENTICATION = (
     kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.IllegalSaslStateError,
 )
+
+_HOPELESS = (
+    kafka_errors.InvalidConfigurationError,
+    kafka_errors.InvalidPartitionsError,
+    kafka_errors.InvalidReplicationFactorError,
+    kafka_errors.InvalidTopicError,
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.PolicyViolationError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.UnsupportedCodecError,
+    kafka_errors.UnsupportedCompressionTypeError,
+    kafka_errors.UnsupportedVersionError,
+)
+"""Answers that stay the same however often one asks: to wait would hide them."""
 
 
 class KafkaLog:
@@ -278,8 +286,8 @@ class KafkaLog:
                 batch_size=256 << 10,
                 max_request_size=MAX_MESSAGE_BYTES,
                 allow_auto_create_topics=False,
-                # The one codec that every client reads without an extra library.
-                compression_type="gzip",
+                # kafka-python knows gzip's level 9 only, which took a sixth of the worker's CPU.
+                compression_type="zstd",
             )
         left = len(entries)
         failed: Exception | None = None
@@ -404,6 +412,11 @@ def _plain(error: Exception, settings: LogSettings) -> Exception:
         return CannotStart(
             f"Kafka at {where} refuses us, or we refuse it ({refusal}); check security, ca_file, "
             "sasl_mechanism, username and password_env under [log], and the user's rights"
+        )
+    if isinstance(error, _HOPELESS):
+        return CannotStart(
+            f"Kafka at {where} will not do what we ask ({error}); check its settings against "
+            "replication and partitions under [log], and that it takes records of 1 MiB"
         )
     guarded = "" if settings.security == "PLAINTEXT" else ", user, password or certificate"
     return Unavailable(

@@ -153,6 +153,30 @@ def test_nothing_is_written_when_the_session_is_over(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_worker_whose_session_is_over_drops_what_it_holds_though_nothing_comes(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        await core.assign([0])
+        await core.take(0, 0, batch(0), lambda: None)
+        await core.flush()
+        held = True
+        core.held = lambda: held
+        watching = asyncio.create_task(core.watch_session())
+        await asyncio.sleep(0)
+        assert core.states
+        held = False
+        async with asyncio.timeout(5):
+            while core.states:  # noqa: ASYNC110  # plain state
+                await asyncio.sleep(0.05)
+        watching.cancel()
+        await log.close()
+
+    asyncio.run(main())
+
+
 def test_a_session_that_ends_between_two_writes_leaves_no_mark(tmp_path: Path) -> None:
     async def main() -> None:
         log = await opened(tmp_path, [batch(0)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from chain import free_port, mentions_by_brand, samples, siaga, siaga_once, wait_for
+from kafka import KafkaAdminClient
 from services import Kafka, KafkaOptions
 from tls import certificate, guarded
 
@@ -81,6 +82,50 @@ follow = true
         told = (tmp_path / name).read_text().splitlines()
         assert sum("cannot be used" in line for line in told) == 1, told
         assert len(told) < 60, "a flood of lines"
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(200)
+def test_a_worker_that_starts_while_kafka_is_away_waits_for_it(
+    tmp_path: Path, start_kafka: Callable[..., Kafka]
+) -> None:
+    broker = start_kafka()
+    broker.kill()
+    home(tmp_path / "worker", f'bootstrap = ["{broker.address}"]')
+    told = tmp_path / "worker" / "worker.log"
+    away = "cannot be used"
+    with siaga(tmp_path / "worker", "worker", name="worker") as worker:
+        wait_for("the word", lambda: away in told.read_text(), timeout_s=60, running=[worker])
+        broker.start()
+        wait_for("Kafka", lambda: owns(told), timeout_s=90, running=[worker])
+    assert told.read_text().count(away) == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(200)
+def test_a_worker_that_stops_leaves_its_group_at_once(tmp_path: Path, kafka: Kafka) -> None:
+    """Its member is static: without `leave_at_stop` nobody gets its partitions for a session."""
+    log = f'bootstrap = ["{kafka.address}"]\nprefix = "leave."'
+    home(tmp_path / "worker", log, '[worker]\nid = "leaver"')
+    told = tmp_path / "worker" / "worker.log"
+    admin = KafkaAdminClient(bootstrap_servers=kafka.address)
+
+    def members() -> int:
+        (group,) = admin.describe_groups(["leave.leaver"]).values()
+        return len(group["members"])
+
+    try:
+        with siaga(tmp_path / "worker", "worker", name="worker") as worker:
+            wait_for("partitions", lambda: owns(told), timeout_s=60, running=[worker])
+            assert members() == 1
+        assert members() == 0
+    finally:
+        admin.close()
+
+
+def owns(told: Path) -> bool:
+    """Whether a worker's own lines say that it has its partitions."""
+    return "This worker owns 2 partitions" in told.read_text()
 
 
 @pytest.mark.kafka
