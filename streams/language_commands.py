@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from streams.feedback_commands import feedback, model
+from streams.feedback_commands import feedback
+from streams.model_commands import model
 
 if TYPE_CHECKING:
     from detectors.language.training import Example

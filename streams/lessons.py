@@ -1,10 +1,13 @@
-"""The feedback log and the lessons folded from it: one reader for workers and commands."""
+"""The feedback log and the lessons folded from it: one reader for workers and commands.
+
+The worker writes to it too: a review's stars are a free, noisy label (`ratings`).
+"""
 
 import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -12,11 +15,11 @@ from typing import Final, Literal
 import msgspec
 
 from detectors.language.lessons import LessonBook
-from detectors.language.taxonomy import Taxonomy
-from detectors.language.understanding import LanguageConfig
+from detectors.language.tokens import READ_LIMIT
+from detectors.language.understanding import LanguageConfig, sentiment_of
 from streams import codec
 from streams.log.port import Entry, Log
-from streams.records import Label, Sentiment
+from streams.records import Label, Scored, Sentiment
 from streams.settings import RootSettings
 from streams.topics import FEEDBACK, TOPICS
 
@@ -25,28 +28,27 @@ logger = logging.getLogger(__name__)
 SAVE_EVERY: Final = 1_000
 """Labels between two snapshots: some 0.2 s of folding to repeat after a crash."""
 
+NO_LESSON: Final = frozenset({"spam", "giveaway", "repost"})
+"""Flags of mentions whose stars teach nothing."""
+
 
 def snapshot_path(settings: RootSettings) -> Path:
     """Where the snapshot of the lessons lies; it may be deleted: the log holds all of it."""
     return settings.data_dir / "lessons.snapshot"
 
 
-def open_book(path: Path | None, taxonomy: Taxonomy | None = None) -> LessonBook:
-    """The book of the last snapshot, or a new one if there is none that fits.
-
-    Parameters
-    ----------
-    taxonomy
-        The configured topics (`settings.taxonomy.taxonomy`); None for those that ship.
-    """
-    language = LanguageConfig(taxonomy=taxonomy)
-    if path is None or not path.exists():
-        return LessonBook(language=language)
+def open_book(settings: RootSettings) -> LessonBook:
+    """The book of the last snapshot, or a new one if there is none that fits."""
+    path = snapshot_path(settings)
+    config = settings.lessons.config()
+    language = LanguageConfig(taxonomy=settings.taxonomy.taxonomy)
+    if not path.exists():
+        return LessonBook(config, language)
     try:
-        return LessonBook.restore(path.read_bytes(), language=language)
+        return LessonBook.restore(path.read_bytes(), config, language)
     except (OSError, ValueError) as e:
         logger.warning("lessons: %s; reading all labels again", e)
-        return LessonBook(language=language)
+        return LessonBook(config, language)
 
 
 def save_book(book: LessonBook, path: Path) -> None:
@@ -109,10 +111,12 @@ def make_label(
     text: str = "",
     sentiment: Sentiment | None = None,
     topics: tuple[str, ...] | None = None,
-    kind: Literal["label", "promote", "rollback"] = "label",
+    was_sentiment: Sentiment | None = None,
+    was_topics: tuple[str, ...] | None = None,
+    kind: Literal["label", "rating", "promote", "rollback"] = "label",
     version: str = "",
 ) -> Label:
-    """A label with its deterministic id: the same correction sent twice is the same label."""
+    """A label with its deterministic id: the same correction sent twice is learned once."""
     key = "\x1f".join(
         (kind, who, at.isoformat(), mention, text, sentiment or "", ",".join(topics or ()), version)
     )
@@ -124,14 +128,46 @@ def make_label(
         text=text,
         sentiment=sentiment,
         topics=topics,
+        was_sentiment=was_sentiment,
+        was_topics=was_topics,
         kind=kind,
         version=version,
+    )
+
+
+def ratings(book: LessonBook, scored: Iterable[Scored]) -> list[Entry]:
+    """Records of the stars of fresh reviews, as far as the book still learns from stars.
+
+    The same review gives the same record, whoever reads it and however often. What runs ahead of
+    the book's reader is bounded there: all stars together have the cap of one person.
+    """
+    if not book.wants_stars:
+        return []
+    return [_entry(label) for s in scored if (label := _rating(s)) is not None]
+
+
+def _rating(scored: Scored) -> Label | None:
+    mention = scored.mention
+    sentiment = None if mention.rating is None else sentiment_of(mention.rating)
+    if sentiment is None or not mention.text.strip() or not NO_LESSON.isdisjoint(scored.flags):
+        return None
+    if mention.own or mention.deleted or mention.simulated or scored.fate == "revision":
+        return None
+    return make_label(
+        who=mention.source,
+        at=mention.published_at,
+        mention=mention.id,
+        text=mention.text[:READ_LIMIT],
+        sentiment=sentiment,
+        kind="rating",
     )
 
 
 async def send(log: Log, labels: list[Label]) -> None:
     """Append labels to the feedback log; returns when they are kept."""
     await log.ensure([spec for spec in TOPICS if spec.name == FEEDBACK])
-    await log.append(
-        [Entry(FEEDBACK, label.who.encode(), codec.encode(label), 0) for label in labels]
-    )
+    await log.append([_entry(label) for label in labels])
+
+
+def _entry(label: Label) -> Entry:
+    return Entry(FEEDBACK, label.who.encode(), codec.encode(label), 0)

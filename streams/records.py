@@ -241,18 +241,20 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A correction by a person: record of `siaga.feedback.v1`."""
+    """A correction by a person, or a review's stars: record of `siaga.feedback.v1`."""
 
     id: str
     who: str
+    """Who said so; of a rating its source."""
     at: Time
     mention: str
     text: str
     sentiment: Sentiment | None = None
     topics: tuple[str, ...] | None = None
     was_sentiment: Sentiment | None = None
+    """What the model in use said when the label was given."""
     was_topics: tuple[str, ...] | None = None
-    kind: Literal["label", "promote", "rollback"] = "label"
+    kind: Literal["label", "rating", "promote", "rollback"] = "label"
     version: str = ""
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, create_model, field_validator, model_validator
 
 from streams.dials import DetectionSettings, SeveritySettings
+from streams.lesson_settings import LessonSettings
 from streams.reload import ConfigFile
 from streams.section import Name, Section
 from streams.taxonomy import TaxonomySettings
@@ -100,6 +101,8 @@ class RootSettings(Section):
     severity: SeveritySettings = SeveritySettings()
     taxonomy: TaxonomySettings = TaxonomySettings()
     """What mentions can be about."""
+    lessons: LessonSettings = LessonSettings()
+    """How the team's corrections teach."""
     _file: ConfigFile | None = PrivateAttr(default=None)
 
     @property

@@ -5,16 +5,18 @@ the same bits. The shadow learns at once; the active model, which scores mention
 a `promote` record whose gates pass, and goes back by a `rollback` record.
 """
 
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import msgspec
 
+from detectors.language.admission import STARS, Admission, LabelLike
 from detectors.language.cases import Case, hard_cases
+from detectors.language.lesson_config import LessonConfig
 from detectors.language.understanding import (
+    RATING_TRUST,
     SENTIMENTS,
     Language,
     LanguageConfig,
@@ -22,74 +24,8 @@ from detectors.language.understanding import (
     Sentiment,
 )
 
-SNAPSHOT_FORMAT: Final = 1
-
-
-class LabelLike(Protocol):
-    """What a lesson needs of a record of `siaga.feedback.v1`."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def who(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def mention(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def sentiment(self) -> Sentiment | None: ...
-    @property
-    def topics(self) -> tuple[str, ...] | None: ...
-    @property
-    def kind(self) -> Literal["label", "promote", "rollback"]: ...
-    @property
-    def version(self) -> str: ...
-
-
-class LessonConfig(msgspec.Struct, frozen=True):
-    """Thresholds of learning from people.
-
-    Attributes
-    ----------
-    free_labels
-        Labels of one person that always count between two promotions.
-    person_share_ratio
-        Beyond those, a person's labels count only while they are at most this share of all.
-    held_out_every
-        One label in so many (by its id) is kept to test with and never learned.
-    held_out_most
-        Labels kept to test with; the oldest go.
-    harm_ratio
-        How far a promotion may lower the accuracy on the hard cases or on the held-out labels.
-    least_held_out
-        With fewer held-out labels only the hard cases decide.
-    versions_kept
-        Promoted models that a rollback can return to.
-    remembered_mentions
-        Mentions whose last label is remembered, to see contradictions.
-    """
-
-    free_labels: int = 200
-    person_share_ratio: float = 0.5
-    held_out_every: int = 5
-    held_out_most: int = 500
-    harm_ratio: float = 0.01
-    least_held_out: int = 20
-    versions_kept: int = 3
-    remembered_mentions: int = 10_000
-
-
-class Contradiction(msgspec.Struct, frozen=True):
-    """Two people who read one mention differently."""
-
-    mention: str
-    text: str
-    first_who: str
-    first: str
-    second_who: str
-    second: str
+SNAPSHOT_FORMAT: Final = 2
+DECISIONS_MOST: Final = 50
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -128,23 +64,18 @@ class _Held(msgspec.Struct, frozen=True):
 class _Snapshot(msgspec.Struct):
     format: int
     base: str
+    config: LessonConfig
+    taxonomy: str
     next_offset: int
     labels: int
     learned: int
     capped: int
-    by_person: dict[str, int]
-    last: dict[str, tuple[str, str]]
+    admission: Admission
     held_out: list[_Held]
-    contradictions: list[Contradiction]
     decisions: list[Decision]
     shadow: Learned
     active: _Version
     versions: list[_Version]
-    taxonomy: str = ""
-
-
-CONTRADICTIONS_MOST: Final = 200
-DECISIONS_MOST: Final = 50
 
 
 class LessonBook:
@@ -169,10 +100,8 @@ class LessonBook:
         self.shadow = Language(language)
         self.next_offset = 0
         self.labels = self.learned = self.capped = 0
-        self.by_person: dict[str, int] = {}
-        self.contradictions: deque[Contradiction] = deque(maxlen=CONTRADICTIONS_MOST)
+        self.admission = Admission()
         self.decisions: deque[Decision] = deque(maxlen=DECISIONS_MOST)
-        self._last: dict[str, tuple[str, str]] = {}
         self._held_out: deque[_Held] = deque(maxlen=config.held_out_most)
         self._versions: list[_Version] = [_Version(self.base, self.active.learned())]
 
@@ -200,46 +129,34 @@ class LessonBook:
         self.next_offset = max(self.next_offset, offset + 1)
 
     def _label(self, label: LabelLike) -> None:
-        self.labels += 1
+        by_stars = label.kind == "rating"
+        self.labels += not by_stars
         sentiment = label.sentiment if label.sentiment in SENTIMENTS else None
         known = set(self.shadow.taxonomy.names)
         topics = None if label.topics is None else tuple(t for t in label.topics if t in known)
         if sentiment is None and topics is None:
             return
-        if self._contradicts(label, sentiment):
-            return
-        if (
-            sentiment is not None
-            and zlib.crc32(label.id.encode()) % self.config.held_out_every == 0
-        ):
-            self._held_out.append(_Held(label.text[:2000], sentiment))
-            return
-        mine = self.by_person.get(label.who, 0)
-        if mine >= self.config.free_labels and mine >= self.config.person_share_ratio * (
-            sum(self.by_person.values()) + 1
-        ):
-            self.capped += 1
-            return
-        self.by_person[label.who] = mine + 1
-        self.learned += 1
-        self.shadow.learn(label.text, sentiment, topics)
+        match self.admission.judge(label, sentiment, topics, self.config):
+            case "learn":
+                self.learned += 1
+                trust = RATING_TRUST if by_stars else 1.0
+                self.shadow.learn(label.text, sentiment, topics, trust)
+            case "test" if sentiment is not None:
+                self._held_out.append(_Held(label.text[:2000], sentiment))
+            case "capped":
+                self.capped += 1
+            case _:  # a repeat, or a contradiction, which is shown
+                pass
 
-    def _contradicts(self, label: LabelLike, sentiment: Sentiment | None) -> bool:
-        """Remember who said what of a mention; another person's second opinion is not learned."""
-        if sentiment is None or not label.mention:
-            return False
-        before = self._last.pop(label.mention, None)
-        differs = before is not None and before[0] != label.who and before[1] != sentiment
-        if before is not None and differs:
-            self.contradictions.append(
-                Contradiction(
-                    label.mention, label.text[:280], before[0], before[1], label.who, sentiment
-                )
-            )
-        self._last[label.mention] = (label.who, sentiment)
-        if len(self._last) > self.config.remembered_mentions:
-            del self._last[next(iter(self._last))]
-        return differs
+    @property
+    def wants_stars(self) -> bool:
+        """Whether a further rating would be learned."""
+        return self.admission.room(STARS, self.config)
+
+    @property
+    def starred(self) -> int:
+        """Ratings learned since the last promotion."""
+        return self.admission.by_person.get(STARS, 0)
 
     def gate(self) -> Gate:
         """Compare the shadow with the active model on the hard cases and the held-out labels."""
@@ -274,7 +191,7 @@ class LessonBook:
             self.active = self.shadow.copy(version)
             self._versions.append(_Version(version, self.active.learned()))
             del self._versions[1 : -self.config.versions_kept]  # what ships stays
-            self.by_person = {}
+            self.admission.by_person = {}
         reason = gate.reason or "no harm on the hard cases and the held-out labels"
         self.decisions.append(
             Decision("promote", label.who, label.at, version, gate.passed, reason)
@@ -293,7 +210,7 @@ class LessonBook:
         self._versions = self._versions[: names.index(wanted) + 1]
         self.active = Language.restored(self.language, kept.learned, kept.version)
         self.shadow = self.active.copy()
-        self.by_person = {}
+        self.admission.by_person = {}
         self.decisions.append(
             Decision(
                 "rollback", label.who, label.at, wanted, True, "labels since then are forgotten"
@@ -319,19 +236,18 @@ class LessonBook:
         state = _Snapshot(
             SNAPSHOT_FORMAT,
             self.base,
+            self.config,
+            self.active.taxonomy.digest(),
             self.next_offset,
             self.labels,
             self.learned,
             self.capped,
-            self.by_person,
-            self._last,
+            self.admission,
             list(self._held_out),
-            list(self.contradictions),
             list(self.decisions),
             self.shadow.learned(),
             _Version(self.active.version, self.active.learned()),
             self._versions,
-            self.active.taxonomy.digest(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -347,8 +263,8 @@ class LessonBook:
         Raises
         ------
         ValueError
-            If the snapshot is of other shipped weights, other topics or an unknown format: fold
-            the log from its beginning instead.
+            If the snapshot is of other shipped weights, topics or thresholds, or of another
+            format: fold the log from its beginning instead.
         """
         book = cls(config, language)
         try:
@@ -365,11 +281,13 @@ class LessonBook:
         if state.taxonomy != book.active.taxonomy.digest():
             msg = "snapshot of other topics: read siaga.feedback.v1 from its beginning"
             raise ValueError(msg)
+        if state.config != config:
+            msg = "snapshot of other [lessons]: read siaga.feedback.v1 from its beginning"
+            raise ValueError(msg)
         book.next_offset = state.next_offset
         book.labels, book.learned, book.capped = state.labels, state.learned, state.capped
-        book.by_person, book._last = state.by_person, state.last
+        book.admission = state.admission
         book._held_out.extend(state.held_out)
-        book.contradictions.extend(state.contradictions)
         book.decisions.extend(state.decisions)
         book.shadow = Language.restored(language, state.shadow, book.base)
         book.active = Language.restored(language, state.active.learned, state.active.version)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from streams import codec
 from streams.log.port import Entry, Log, Unavailable
 from streams.pipeline.decode import Origin
+from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.state import PartitionState
 from streams.records import LIVE
@@ -41,6 +42,11 @@ LOOK_S = 0.2
 """How soon a lost session is noticed, and its return."""
 
 
+def nothing_more(_: Outcome) -> list[Entry]:
+    """Add nothing to what a record led to."""
+    return []
+
+
 class Core:
     """States of the partitions that this worker owns.
 
@@ -50,6 +56,8 @@ class Core:
         The compacted topic that holds the states, with as many partitions as the mentions topic.
     clock
         Wall clock; for latencies and dead letters only, never for decisions.
+    more
+        Entries that go out with those of a mentions record, at least once as they do.
 
     Attributes
     ----------
@@ -65,12 +73,14 @@ class Core:
         state_topic: str,
         shown_run: str = LIVE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        more: Callable[[Outcome], list[Entry]] = nothing_more,
     ) -> None:
         self.log = store
         self.pipeline = pipeline
         self.state_topic = state_topic
         self.shown_run = shown_run
         self.clock = clock
+        self.more = more
         self.held: Callable[[], bool] = lambda: True
         self.owned: frozenset[int] = frozenset()
         self.states: dict[int, PartitionState] = {}
@@ -187,7 +197,7 @@ class Core:
         origin = Origin(MENTIONS, state.partition, offset)
         with self._or_broken():
             outcome = self.pipeline.apply(state, value or b"", origin=origin, now=now)
-        self._of(state.partition).entries += outcome.entries
+        self._of(state.partition).entries += outcome.entries + self.more(outcome)
         metrics.observe(outcome, now, shown_run=self.shown_run)
 
     def _act(self, state: PartitionState, taken: TakenAction) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import time
 
-from streams.log.port import Log
+from streams.log.port import Entry, Log
 from streams.pipeline.config import PipelineConfig, nothing_announced
+from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.series import Watched
+from streams.records import LIVE
 from streams.registry import REGISTRY
 from streams.reload import LOOK_EVERY_S, WORKERS_FIRST_S, changes
 from streams.settings import RootSettings
@@ -84,7 +86,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     """Work the stream until cancelled. Entry point `worker` of `siaga.services`."""
     from detectors.language.lessons import LessonBook
     from streams.events import Calendar, EventView, follow_events
-    from streams.lessons import fold, open_book, snapshot_path
+    from streams.lessons import fold, open_book, ratings, snapshot_path
     from streams.worker import metrics
     from streams.worker.app import run
     from streams.worker.core import Core
@@ -93,7 +95,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     await log_.ensure(all_topics(settings.worker.id))
     # The lessons of the team first: all workers start from the same weights.
     path = snapshot_path(settings)
-    book = await asyncio.to_thread(open_book, path, settings.taxonomy.taxonomy)
+    book = await asyncio.to_thread(open_book, settings)
     await fold(log_, book, path=path)
     calendar = Calendar()
     await follow_events(log_, calendar, follow=False)
@@ -106,8 +108,15 @@ async def serve(settings: RootSettings, log_: Log) -> None:
             metrics.MODEL.labels(version=lessons.active.version).set(1)
             log.info("The model is now %s", lessons.active.version)
 
+    def stars(outcome: Outcome) -> list[Entry]:
+        return ratings(book, outcome.scored) if outcome.run == LIVE else []
+
     core = Core(
-        log_, pipeline, state_topic=state_topic(settings.worker.id), shown_run=settings.shown_run
+        log_,
+        pipeline,
+        state_topic=state_topic(settings.worker.id),
+        shown_run=settings.shown_run,
+        more=stars,
     )
     metrics.UP.set(1)
     metrics.MODEL.labels(version=book.active.version).set(1)

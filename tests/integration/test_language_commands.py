@@ -17,6 +17,7 @@ from streams.lessons import fold, make_label, open_book, save_book, send, snapsh
 from streams.log.open import open_log
 from streams.log.port import Entry, Log
 from streams.records import Mention, Scored, ScoredBatch
+from streams.settings import RootSettings
 from streams.topics import FEEDBACK, SCORED, TOPICS
 
 NOW = datetime(2026, 11, 3, 9, tzinfo=UTC)
@@ -58,7 +59,7 @@ def test_correction_travels_from_command_to_promotion_and_back(here: Path) -> No
     assert "corrections: 12" in status
     assert "a promotion would pass" in status
     assert "in use: 2026" in _run("model", "promote", "--who", "ani")
-    book = open_book(None)
+    book = LessonBook()
     asyncio.run(_fold(book))
     assert book.active.understand("wadidaw").sentiment == "negative"
     assert "+" in book.active.version
@@ -87,6 +88,46 @@ def test_export_is_what_import_reads(here: Path) -> None:
     ]
 
 
+def test_what_was_exported_teaches_nothing_when_it_is_imported_again(here: Path) -> None:
+    table = here / "labels.csv"
+    table.write_text("text,sentiment,who\nwadidaw,negative,budi\nmleyot,positive,cici\n")
+    _run("feedback", "import", str(table))
+    out = here / "labels.jsonl"
+    _run("feedback", "export", str(out))
+    before = _run("model", "status")
+    _run("feedback", "import", str(out))
+    assert _run("model", "status").replace("corrections: 4", "corrections: 2") == before
+
+
+def test_correction_keeps_what_the_model_said_before(here: Path) -> None:
+    text = ("--text", "mantap, paket sampai cepat")
+    _run("feedback", "add", *text, "--sentiment", "negative", "--topics", "delivery,item")
+    assert "positive -> negative [delivery, praise -> delivery, item]" in _run("feedback", "list")
+    out = here / "labels.jsonl"
+    _run("feedback", "export", str(out))
+    row = json.loads(out.read_text())
+    assert (row["was_sentiment"], row["was_topics"]) == ("positive", ["delivery", "praise"])
+
+
+def test_ratings_are_imported_as_noisy_labels_beside_corrections(here: Path) -> None:
+    table = here / "reviews.csv"
+    table.write_text(
+        "text,rating,sentiment\nwadidaw sekali,1,\nbiasa,3,\nkiyowo sekali,5,\nmleyot,5,negative\n"
+    )
+    told = _run("feedback", "import", str(table), "--who", "ani")
+    assert "1 corrections recorded." in told
+    assert "2 ratings recorded; 1 of three stars say nothing." in told
+    assert "stars since the last promotion 2" in _run("model", "status")
+    assert "1 corrections in all; 2 ratings." in _run("feedback", "list")
+
+
+def test_thresholds_of_the_configuration_decide(here: Path) -> None:
+    (here / "siaga.toml").write_text("[lessons]\nfree_labels = 3\nperson_share_ratio = 0.0\n")
+    for number in range(12):
+        _run("feedback", "add", "--text", f"wadidaw {number}", "--sentiment", "negative")
+    assert "learned 3 " in _run("model", "status")
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -95,6 +136,7 @@ def test_export_is_what_import_reads(here: Path) -> None:
         ('{"text":"a"}', "give a sentiment"),
         ('{"text":" ","sentiment":"negative"}', "empty"),
         ('{"sentiment":"negative"}', "text"),
+        ('{"text":"a","rating":9}', "not between 1 and 5"),
     ],
 )
 def test_wrong_record_refuses_the_whole_file(here: Path, body: str, problem: str) -> None:
@@ -128,7 +170,7 @@ async def _score(texts: list[str]) -> None:
     await log.close()
 
 
-async def _two_workers(log: Log, folder: Path) -> None:
+async def _two_workers(log: Log, settings: RootSettings) -> None:
     """One reads as it comes and restarts in between, the other reads all at the end."""
     words = ("wadidaw", "mleyot", "kiyowo")
     records = [
@@ -143,12 +185,12 @@ async def _two_workers(log: Log, folder: Path) -> None:
         )
         for i in range(60)
     ]
-    path = folder / "lessons.snapshot"
-    first = open_book(path)
+    path = snapshot_path(settings)
+    first = open_book(settings)
     for at in range(0, 60, 12):
         await send(log, records[at : at + 12])
         await fold(log, first, path=path)
-        first = open_book(path)
+        first = open_book(settings)
     await log.append([Entry(FEEDBACK, b"?", b"not a label", 0)])
     second = LessonBook()
     await fold(log, first)
@@ -163,7 +205,7 @@ def test_two_workers_hold_the_same_bits(tmp_path: Path) -> None:
 
     async def run() -> None:
         log = open_log(settings)
-        await _two_workers(log, tmp_path)
+        await _two_workers(log, settings)
         await log.close()
 
     asyncio.run(run())
@@ -172,20 +214,22 @@ def test_two_workers_hold_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.kafka
 def test_two_workers_hold_the_same_bits_on_kafka(kafka: Kafka, tmp_path: Path) -> None:
     settings = parse(
-        f'[log]\nkind = "kafka"\nbootstrap = ["{kafka.address}"]\nprefix = "language-lessons."'
+        f'data_dir = "{tmp_path}"\n[log]\nkind = "kafka"\n'
+        f'bootstrap = ["{kafka.address}"]\nprefix = "language-lessons."'
     )
 
     async def run() -> None:
         log = open_log(settings)
-        await _two_workers(log, tmp_path)
+        await _two_workers(log, settings)
         await log.close()
 
     asyncio.run(run())
 
 
 def test_damaged_snapshot_is_read_from_the_log_again(tmp_path: Path) -> None:
-    path = snapshot_path(parse(f'data_dir = "{tmp_path}"'))
+    settings = parse(f'data_dir = "{tmp_path}"')
+    path = snapshot_path(settings)
     save_book(LessonBook(), path)
-    assert open_book(path).next_offset == 0
+    assert open_book(settings).next_offset == 0
     path.write_bytes(path.read_bytes()[:40])
-    assert open_book(path).digest() == LessonBook().digest()
+    assert open_book(settings).digest() == LessonBook().digest()

@@ -77,7 +77,7 @@ def test_airline_file_serves_the_worker(airline: Path) -> None:
     from streams.records import Mention
 
     settings = load()
-    book = open_book(snapshot_path(settings), settings.taxonomy.taxonomy)
+    book = open_book(settings)
     mention = Mention(
         id="s:1",
         source="s",
@@ -95,13 +95,17 @@ def _time() -> datetime:
     return datetime(2026, 11, 3, 9, tzinfo=UTC)
 
 
-def test_snapshot_of_other_topics_is_read_from_the_log_again(tmp_path: Path) -> None:
-    path = tmp_path / "lessons.snapshot"
-    book = open_book(None)
+@pytest.mark.parametrize("changed", [OWN, "[lessons]\nharm_ratio = 0.02\n"])
+def test_snapshot_of_other_topics_or_thresholds_is_read_from_the_log_again(
+    tmp_path: Path, changed: str
+) -> None:
+    folder = f'data_dir = "{tmp_path}"\n'
+    settings = parse(folder)
+    book = open_book(settings)
     book.skip(41)
-    save_book(book, path)
-    assert open_book(path).next_offset == 42
-    assert open_book(path, parse(OWN).taxonomy.taxonomy).next_offset == 0
+    save_book(book, snapshot_path(settings))
+    assert open_book(settings).next_offset == 42
+    assert open_book(parse(folder + changed)).next_offset == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from detectors.language.cases import hard_cases
-from detectors.language.lessons import LessonBook, LessonConfig
+from detectors.language.lesson_config import LessonConfig
+from detectors.language.lessons import LessonBook
 from detectors.language.understanding import Language
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -94,7 +95,7 @@ def test_contradiction_is_shown_and_not_learned() -> None:
     before = book.shadow.digest()
     book.apply(second)
     assert book.shadow.digest() == before
-    shown = book.contradictions[0]
+    shown = book.admission.contradictions[0]
     assert (shown.first_who, shown.first, shown.second_who, shown.second) == (
         "ani",
         "positive",
@@ -106,7 +107,74 @@ def test_contradiction_is_shown_and_not_learned() -> None:
 def test_person_may_correct_themselves() -> None:
     first = Record(id="a1", mention="m", text="lumayan lah ya", sentiment="positive")
     book = _book(first, Record(id="a3", mention="m", text="lumayan lah ya", sentiment="negative"))
-    assert not book.contradictions
+    assert not book.admission.contradictions
+
+
+def test_people_who_name_other_topics_contradict_each_other() -> None:
+    first = Record(id="a1", who="ani", mention="m", text="telat lagi", topics=("delivery",))
+    second = Record(id="b2", who="budi", mention="m", text="telat lagi", topics=("refund",))
+    book = _book(first, second)
+    shown = book.admission.contradictions[0]
+    assert (shown.first, shown.second) == ("[delivery]", "[refund]")
+    assert book.learned == 1
+
+
+def test_topics_may_follow_the_sentiment_and_both_are_remembered() -> None:
+    book = _book(
+        Record(id="a1", who="ani", mention="m", text="telat lagi", sentiment="negative"),
+        Record(id="a2", who="ani", mention="m", text="telat lagi", topics=("delivery",)),
+        Record(id="b3", who="budi", mention="m", text="telat lagi", sentiment="positive"),
+    )
+    assert book.admission.contradictions[0].first == "negative [delivery]"
+
+
+def test_same_label_sent_twice_is_learned_once() -> None:
+    book = _book(*_labels(10))
+    for label in _labels(10):
+        book.apply(label)
+    assert book.digest() == _book(*_labels(10)).digest()
+
+
+def _stars(count: int, sentiment: str = "positive") -> list[Record]:
+    labels = _labels(count, "google_play", sentiment)
+    return [msgspec.structs.replace(label, kind="rating", topics=None) for label in labels]
+
+
+def test_stars_teach_less_than_a_person() -> None:
+    config = LessonConfig(held_out_every=1_000_000)
+    gentle, firm = _book(*_stars(1), config=config), _book(*_labels(1), config=config)
+    text = _labels(1)[0].text
+    untaught = firm.active.understand(text).probabilities[2]
+    moved = gentle.shadow.understand(text).probabilities[2] - untaught
+    assert moved > 0
+    person = _book(*_labels(1, "ani", "positive"), config=config)
+    assert person.shadow.understand(text).probabilities[2] - untaught > moved
+
+
+def test_stars_of_all_sources_together_have_the_cap_of_one_person() -> None:
+    config = LessonConfig(free_labels=20)
+    records = _stars(100)
+    many = [msgspec.structs.replace(r, who=f"source{i}") for i, r in enumerate(records)]
+    book = _book(*many, config=config)
+    assert (book.learned, book.capped, book.starred) == (20, 80, 20)
+    assert not book.wants_stars
+
+
+def test_stars_are_never_what_a_promotion_is_measured_by() -> None:
+    book = _book(*_stars(100))
+    assert book.held_out == 0
+    assert book.labels == 0
+
+
+def test_person_overrules_stars_and_stars_never_a_person() -> None:
+    config = LessonConfig(held_out_every=1_000_000)
+    review, person = _stars(1)[0], _labels(1, "google_play", "negative")[0]
+    person = msgspec.structs.replace(person, id="p", who="ani")
+    both = _book(review, person, config=config)
+    assert both.learned == 2
+    assert not both.admission.contradictions
+    alone = _book(person, config=config)
+    assert _book(person, review, config=config).digest() == alone.digest()
 
 
 def test_rollback_forgets_a_bad_lesson_bit_by_bit() -> None:
@@ -147,7 +215,7 @@ def test_label_of_unknown_topics_or_nothing_is_counted_and_harmless() -> None:
 @pytest.mark.parametrize("cut", [0, 1, 17, 44, 45, 46, 59])
 def test_restart_from_a_snapshot_is_as_if_nothing_happened(cut: int) -> None:
     records = [*_labels(30), Record(id="p", kind="promote"), *_labels(14, "budi", "positive")]
-    records += [Record(id="r", kind="rollback"), *_labels(14, "citra")]
+    records += [Record(id="r", kind="rollback"), *_stars(5), *_labels(9, "citra")]
     whole = _book(*records)
     book = LessonBook.restore(_book(*records[:cut]).snapshot())
     for label in records[cut:]:
