@@ -19,9 +19,7 @@ from streams.records import Action, Incident, LevelChange, Mention, Scored
 
 HORIZON_S = 24 * 3600.0
 KEPT = 5000
-"""Complaints kept a brand; more unanswered ones than this are shown as so many."""
-WORDS_KEPT = 500
-"""Own replies and statements kept a brand, for incidents that open after them."""
+"""Complaints, and own words, kept a brand; more unanswered ones than this are shown as so many."""
 SILENT_FLAGS = frozenset({"spam", "giveaway", "repost"})
 """Marks of `detectors.language.flags` on what expects no answer."""
 AGES: tuple[tuple[str, float], ...] = (
@@ -48,6 +46,8 @@ class Word(msgspec.Struct, frozen=True, gc=False):
 
     at: float
     about: float
+    answers: bool = False
+    """The first reply to a complaint, and no statement."""
 
 
 @dataclass(slots=True)
@@ -60,53 +60,60 @@ class Complaints:
     """Replies to what has not been seen (sources differ in speed): id to the time of the reply."""
     answered: OrderedDict[str, None] = field(default_factory=OrderedDict)
     """An edit or a repeat of an answered complaint is no new one."""
-    words: deque[Word] = field(default_factory=lambda: deque(maxlen=WORDS_KEPT))
+    words: deque[Word] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def scored(self, scored: Scored) -> list[float]:
-        """Work in one mention; returns the response times (seconds) that it completes."""
+    def scored(self, scored: Scored) -> None:
+        """Work in one mention."""
         mention = scored.mention
         if mention.own:
-            return self._reply(mention)
+            self._reply(mention)
+            return
         published = mention.published_at.timestamp()
         if not expects_answer(scored):
             # Deleted, or edited into something that asks for nothing.
             self.waiting.pop(mention.id, None)
-            return []
+            return
         if mention.id in self.waiting or mention.id in self.answered:
-            return []
+            return
         if (replied := self.early.pop(mention.id, None)) is not None:
-            return [self._answered(mention.id, replied, published)]
+            self._answered(mention.id, replied, published)
+            return
         self.waiting[mention.id] = published
         while len(self.waiting) > KEPT:
             self.waiting.popitem(last=False)
-        return []
 
-    def _reply(self, mention: Mention) -> list[float]:
+    def _reply(self, mention: Mention) -> None:
         at = mention.published_at.timestamp()
         if mention.deleted:
-            return []
+            return
         if not mention.in_reply_to:
             self.words.append(Word(at, at))
-            return []
-        times = []
+            return
         # A source names the parent by its native id; mentions are keyed `source:native_id`.
         for parent in (mention.in_reply_to, f"{mention.source}:{mention.in_reply_to}"):
             published = self.waiting.pop(parent, None)
             if published is not None:
-                times.append(self._answered(parent, at, published))
+                self._answered(parent, at, published)
             elif parent not in self.answered:
                 self.early.setdefault(parent, at)
         while len(self.early) > KEPT:
             self.early.popitem(last=False)
-        return times
 
-    def _answered(self, mention_id: str, at: float, published: float) -> float:
-        self.words.append(Word(at, published))
+    def _answered(self, mention_id: str, at: float, published: float) -> None:
+        # After a day nobody waits any more, so that it is no first response either.
+        self.words.append(Word(at, published, answers=at - published <= HORIZON_S))
         self.answered[mention_id] = None
         while len(self.answered) > KEPT:
             self.answered.popitem(last=False)
-        # Clocks of two sources may differ by seconds.
-        return max(0.0, at - published)
+
+    def response_times(self, now: float) -> list[float]:
+        """Seconds from complaint to first reply, of the last day's replies."""
+        return [
+            # Clocks of two sources may differ by seconds.
+            max(0.0, word.at - word.about)
+            for word in list(self.words)
+            if word.answers and word.at > now - HORIZON_S
+        ]
 
     def unanswered(self, now: float) -> tuple[int, float | None]:
         """How many complaints wait, and when the oldest of them was published."""

@@ -13,8 +13,7 @@ RETRY_S = 2.0
 FIRST_PROBE = 400
 """Records from the end at which `since` looks first; each further look is four times as far."""
 
-Apply = Callable[[Sequence[LogRecord], bool], None]
-"""Takes a chunk, and whether the topic has been read up to where it ended at the start."""
+Apply = Callable[[Sequence[LogRecord]], None]
 
 
 async def follow(
@@ -45,7 +44,7 @@ async def follow(
                 told = True
                 ready()
             async for chunk in log_.read(topic, start=position, follow=True):
-                apply(chunk, told)
+                apply(chunk)
                 for record in chunk:
                     position[record.partition] = record.offset + 1
                 if not told and _reached(position, ends):

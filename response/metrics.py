@@ -1,6 +1,6 @@
 """Metrics of what people are told and do. Labels come from closed sets only."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from streams.registry import REGISTRY
 
@@ -30,14 +30,5 @@ REFUSALS = Counter(
     "siaga_page_refusals_total",
     "Requests that the page refused, by reason (login, role, csrf, rate, link, host, relay, chat).",
     labelnames=("reason",),
-    registry=REGISTRY,
-)
-
-# Cardinality: one series of buckets; never a brand.
-FIRST_RESPONSE = Histogram(
-    "siaga_first_response_seconds",
-    "From a complaint's publication to the brand's first reply, of replies seen since this process "
-    "started.",
-    buckets=(60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400),
     registry=REGISTRY,
 )

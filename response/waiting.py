@@ -1,8 +1,8 @@
 """The service `clocks`: what waits for an answer, as metrics.
 
-Its state is rebuilt from the log at each start: complaints of the last day, open incidents, what
-people did. Nothing is exported before that is done: half a day of replies unread would look like a
-brand that has fallen silent.
+Its state is rebuilt from the log at each start: complaints and replies, open incidents, what people
+did, also while this service was away. Nothing is exported before that is done: half a day of
+replies unread would look like a brand that has fallen silent.
 """
 
 import asyncio
@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from response.clocks import AGES, HORIZON_S, Complaints, first_word, overdue
 from response.follow import follow
 from response.incidents import is_drill
-from response.metrics import FIRST_RESPONSE
 from response.page.view import is_open, with_actions
 from response.settings import LEVEL_NUMBERS, OncallSettings
 from streams import codec
@@ -31,6 +30,8 @@ from streams.topics import ACTIONS, INCIDENTS, SCORED
 
 log = logging.getLogger("siaga.clocks")
 
+MENTIONS_S = 2 * HORIZON_S
+"""The last day's replies, and the complaints of the day before that they answer."""
 RECORDS = 20_000
 """Per partition, the most that is read back at a start."""
 INCIDENTS_DAYS = 30
@@ -40,6 +41,7 @@ DRILL_S = 24 * 3600.0
 ACTIONS_KEPT = 1000
 """Incidents whose actions are remembered."""
 TIDY_S = 60.0
+RESPONSE_BUCKETS_S = (60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
 
 class Waiting(Collector):
@@ -67,16 +69,14 @@ class Waiting(Collector):
 
     # --- in ----------------------------------------------------------------
 
-    def scored(self, batch: ScoredBatch, *, fresh: bool) -> None:
-        """Work in mentions; `fresh` ones also count for the times to a first response."""
+    def scored(self, batch: ScoredBatch) -> None:
+        """Work in mentions."""
         complaints = self.brands.get(batch.brand)
         if batch.run != self.run or complaints is None:
             return
         for scored in batch.mentions:
             self._event_time = max(self._event_time, scored.mention.published_at.timestamp())
-            for seconds in complaints.scored(scored):
-                if fresh:
-                    FIRST_RESPONSE.observe(seconds)
+            complaints.scored(scored)
 
     def incident(self, incident: Incident, heard: float) -> None:
         """Work in the state of an incident."""
@@ -104,8 +104,9 @@ class Waiting(Collector):
 
     def tidy(self) -> None:
         """Let go of what no longer counts."""
-        for complaints in self.brands.values():
-            complaints.forget(self.now())
+        if SCORED not in self.missing:  # a complaint of yesterday may yet meet its reply
+            for complaints in self.brands.values():
+                complaints.forget(self.now())
         long_ago = self._clock() - DRILL_S
         self.drills = {k: (i, heard) for k, (i, heard) in self.drills.items() if heard > long_ago}
 
@@ -172,7 +173,21 @@ class Waiting(Collector):
                 snoozed.add_metric((incident.brand,), incident.snoozed_until.timestamp())
         for brand, done in acknowledged.items():
             taken.add_metric((brand,), int(done))
-        yield from (unanswered, oldest, late, drill, snoozed, taken)
+        yield from (unanswered, oldest, late, drill, snoozed, taken, self._responses(now))
+
+    def _responses(self, now: float) -> Metric:
+        """A histogram of the day, not since a start: what came while we were away is in it."""
+        family = GaugeHistogramMetricFamily(
+            "siaga_first_response_seconds",
+            "From a complaint's publication to the brand's first reply, of the last 24 hours' "
+            "replies.",
+        )
+        times = [t for complaints in self.brands.values() for t in complaints.response_times(now)]
+        buckets: list[tuple[str, float]] = [
+            (str(float(end)), sum(t <= end for t in times)) for end in RESPONSE_BUCKETS_S
+        ]
+        family.add_metric((), [*buckets, ("+Inf", len(times))], sum(times))
+        return family
 
     def _overdue(self, now: float) -> dict[tuple[str, int], int]:
         found: dict[tuple[str, int], int] = {}
@@ -202,7 +217,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for topic, apply, horizon_s in (
-                (SCORED, _scored, HORIZON_S),
+                (SCORED, _scored, MENTIONS_S),
                 (INCIDENTS, _incident, INCIDENTS_DAYS * 86_400.0),
                 (ACTIONS, _action, INCIDENTS_DAYS * 86_400.0),
             ):
@@ -226,27 +241,27 @@ async def _tidy(waiting: Waiting) -> None:
         waiting.tidy()
 
 
-Apply = Callable[[Waiting, bytes, LogRecord, bool], None]
+Apply = Callable[[Waiting, bytes, LogRecord], None]
 
 
-def _all(waiting: Waiting, apply: Apply, chunk: Sequence[LogRecord], fresh: bool) -> None:
+def _all(waiting: Waiting, apply: Apply, chunk: Sequence[LogRecord]) -> None:
     for record in chunk:
         if record.value is None:
             continue
         try:
-            apply(waiting, record.value, record, fresh)
+            apply(waiting, record.value, record)
         except msgspec.DecodeError as e:
             where = f"{record.topic}[{record.partition}] at {record.offset}"
             log.warning("clocks: %s is not a record this version reads (%s); left out", where, e)
 
 
-def _scored(waiting: Waiting, value: bytes, _: LogRecord, fresh: bool) -> None:
-    waiting.scored(codec.scored.decode(value), fresh=fresh)
+def _scored(waiting: Waiting, value: bytes, _: LogRecord) -> None:
+    waiting.scored(codec.scored.decode(value))
 
 
-def _incident(waiting: Waiting, value: bytes, record: LogRecord, _: bool) -> None:
+def _incident(waiting: Waiting, value: bytes, record: LogRecord) -> None:
     waiting.incident(codec.incident.decode(value), record.timestamp_ms / 1000)
 
 
-def _action(waiting: Waiting, value: bytes, _: LogRecord, __: bool) -> None:
+def _action(waiting: Waiting, value: bytes, _: LogRecord) -> None:
     waiting.action(codec.action.decode(value))

@@ -5,7 +5,9 @@
 
 from grafana.alerts.rule import Language
 
-ALMOST_NONE: dict[Language, str] = {"id": "hampir tidak ada", "en": "almost none"}
+RARE = 0.05
+"""Below, one digit after the point says nothing any more."""
+FEW: dict[Language, str] = {"id": "kurang dari 1", "en": "fewer than 1"}
 UNITS: dict[Language, tuple[str, str, str, str]] = {
     "id": ("hari", "jam", "menit", "detik"),
     "en": ("d", "h", "min", "s"),
@@ -23,7 +25,7 @@ def plain(value: str, language: Language) -> str:
     tenths = f'reReplaceAll "[.]" "{point}" ({tenths})'
     return (
         f"{{{{ if ge {value} 9.95 }}}}{{{{ {whole} }}}}"
-        f"{{{{ else if and (gt {value} 0.0) (lt {value} 0.05) }}}}{ALMOST_NONE[language]}"
+        f"{{{{ else if and (gt {value} 0.0) (lt {value} {RARE}) }}}}{FEW[language]}"
         f"{{{{ else }}}}{{{{ {tenths} }}}}{{{{ end }}}}"
     )
 

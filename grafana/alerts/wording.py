@@ -2,13 +2,14 @@
 
 Neither can calculate in a template, so a rule that tells a rate asks for it twice: a minute and an
 hour (`NAME_hourly`); the text takes the one that a person can picture ("15 an hour", not "0.25 a
-minute"). What is usual is told in the unit of what is observed.
+minute"). What is usual is told in the unit of what is observed, and by the hour if that leaves
+nothing to read ("2.5 a minute, usually 0.7 an hour").
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grafana.alerts.amounts import percent, plain, waited
+from grafana.alerts.amounts import RARE, percent, plain, waited
 from grafana.alerts.rule import Language, Number, Rule, Style, Text
 
 SIGNALS: dict[str, Text] = {
@@ -105,13 +106,17 @@ def _of_signal(name: str, language: Language, known: Mapping[str, Known]) -> str
     people, minute, hour = (
         _in(unit, language) if name == "observed" else "" for unit in (PEOPLE, A_MINUTE, AN_HOUR)
     )
+    by_minute, by_hour = (plain(known[n].value, language) for n in (name, f"{name}_hourly"))
     # Distinct authors of an hour are not sixty times those of a minute
-    hourly = f'and (lt {observed.value} {HOURLY_BELOW}) (ne {observed.signal} "authors")'
+    single = f'eq {observed.signal} "authors"'
+    rare = f"and (gt {number.value} 0.0) (lt {number.value} {RARE})"
     return (
         f'{{{{ if eq {observed.signal} "negative_share" }}}}{percent(number.value)}'
-        f'{{{{ else if eq {observed.signal} "velocity" }}}}{plain(number.value, language)}{people}'
-        f"{{{{ else if {hourly} }}}}{plain(known[f'{name}_hourly'].value, language)}{hour}"
-        f"{{{{ else }}}}{plain(number.value, language)}{minute}{{{{ end }}}}"
+        f'{{{{ else if eq {observed.signal} "velocity" }}}}{by_minute}{people}'
+        f"{{{{ else if {single} }}}}{by_minute}{minute}"
+        f"{{{{ else if lt {observed.value} {HOURLY_BELOW} }}}}{by_hour}{hour}"
+        f"{{{{ else if {rare} }}}}{by_hour}{_in(AN_HOUR, language)}"
+        f"{{{{ else }}}}{by_minute}{minute}{{{{ end }}}}"
     )
 
 

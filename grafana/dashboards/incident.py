@@ -118,13 +118,15 @@ INCIDENT = Board(
                     "timeseries",
                     "Time to first response",
                     Text(
-                        id="Setengah dan 90% jawaban pertama datang dalam waktu ini.",
-                        en="Half and 90 % of first responses came within this time.",
+                        id="Setengah dan 90% jawaban pertama 24 jam terakhir datang dalam waktu "
+                        "ini.",
+                        en="Half and 90 % of the last 24 hours' first responses came within this "
+                        "time.",
                     ),
                     tuple(
                         Query(
                             f"histogram_quantile({share}, sum by (le) "
-                            "(rate(siaga_first_response_seconds_bucket[1h])))",
+                            "(last_over_time(siaga_first_response_seconds_bucket[2m])))",
                             legend,
                         )
                         for share, legend in ((0.5, "50 %"), (0.9, "90 %"))

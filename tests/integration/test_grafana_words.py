@@ -31,8 +31,18 @@ TOLD = {
     ),
     "jarang": (
         "negative", 2.5, 0.0004,
-        "WATCH: jarang. Negative mentions: 2.5 a minute, usually almost none.",
-        "WASPADA: jarang. Sebutan negatif: 2,5 per menit, biasanya hampir tidak ada.",
+        "WATCH: jarang. Negative mentions: 2.5 a minute, usually fewer than 1 an hour.",
+        "WASPADA: jarang. Sebutan negatif: 2,5 per menit, biasanya kurang dari 1 per jam.",
+    ),
+    "kadang": (
+        "negative", 2.5, 0.034,
+        "WATCH: kadang. Negative mentions: 2.5 a minute, usually 2 an hour.",
+        "WASPADA: kadang. Sebutan negatif: 2,5 per menit, biasanya 2 per jam.",
+    ),
+    "sunyi": (
+        "slow_burn", 0.2464, 0.0004,
+        "WATCH: sunyi. Complaints piling up: 15 an hour, usually fewer than 1.",
+        "WASPADA: sunyi. Keluhan yang menumpuk: 15 per jam, biasanya kurang dari 1.",
     ),
     "porsi": (
         "negative_share", 0.456, 0.08,

@@ -25,15 +25,22 @@ export const count = (value) => (value === null || value === undefined ? "–" :
 export const share = (value) => (value === null || value === undefined ? "–" : percent.format(value));
 export const isShare = (signal) => /share|ratio|fraction/.test(signal || "");
 
-const plain = (v) => (v > 0 && v < 0.05 ? w("almost none") : (v >= 9.95 ? whole : tenth).format(v));
+const rare = (v) => v > 0 && v < 0.05;
+const plain = (v) => (rare(v) ? w("fewer than 1") : (v >= 9.95 ? whole : tenth).format(v));
 // As response/amount.py: the first value gets the unit, the others are told in the same.
 export function amounts(signal, values) {
   if (isShare(signal)) return values.map(share);
   const [first] = values;
   const people = signal === "velocity";
-  const hourly = !people && signal !== "authors" && first !== null && first < 1;
-  const said = values.map((v) => (v === null || v === undefined ? "–" : plain(v * (hourly ? 60 : 1))));
-  return [w(people ? "{n} people" : hourly ? "{n} an hour" : "{n} a minute", { n: said[0] }), ...said.slice(1)];
+  const rate = !people && signal !== "authors";
+  const hourly = rate && first !== null && first < 1;
+  const unit = people ? "{n} people" : hourly ? "{n} an hour" : "{n} a minute";
+  return values.map((v, i) => {
+    if (v === null || v === undefined) return "–";
+    if (rate && !hourly && rare(v)) return w("{n} an hour", { n: plain(60 * v) });
+    const said = plain(hourly ? 60 * v : v);
+    return i === 0 ? w(unit, { n: said }) : said;
+  });
 }
 
 const zone = config.zone;

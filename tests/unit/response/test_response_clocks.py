@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from response.clocks import AGES, HORIZON_S, Complaints, due_at, first_word, overdue
 from response.follow import since
@@ -30,23 +31,41 @@ def test_a_complaint_waits_until_the_brand_replies_and_the_time_is_told_once(
     make: SimpleNamespace,
 ) -> None:
     complaints = Complaints()
-    assert complaints.scored(make.scored("forum:1")) == []
+    complaints.scored(make.scored("forum:1"))
     now = make.now.timestamp() + 600
     assert complaints.unanswered(now) == (1, make.now.timestamp())
-    assert complaints.scored(reply(make, "1", 20)) == [1200.0]
+    assert complaints.response_times(now) == []
+    complaints.scored(reply(make, "1", 20))
+    assert complaints.response_times(now) == [1200.0]
     assert complaints.unanswered(now) == (0, None)
     # The second reply, the same record again, and an edit of what was answered are nothing new
-    assert complaints.scored(reply(make, "1", 30)) == []
-    assert complaints.scored(make.scored("forum:1")) == []
-    assert complaints.scored(make.scored("forum:1", fate="revision")) == []
+    complaints.scored(reply(make, "1", 30))
+    complaints.scored(make.scored("forum:1"))
+    complaints.scored(make.scored("forum:1", fate="revision"))
+    assert complaints.response_times(now) == [1200.0]
     assert complaints.unanswered(now) == (0, None)
 
 
 def test_a_reply_that_comes_before_its_complaint_answers_it(make: SimpleNamespace) -> None:
     complaints = Complaints()
-    assert complaints.scored(reply(make, "forum:1", 5)) == []
-    assert complaints.scored(make.scored("forum:1")) == [300.0]
+    complaints.scored(reply(make, "forum:1", 5))
+    complaints.scored(make.scored("forum:1"))
+    assert complaints.response_times(make.now.timestamp()) == [300.0]
     assert complaints.unanswered(make.now.timestamp()) == (0, None)
+
+
+def test_the_times_are_those_of_the_last_days_replies_within_a_day(make: SimpleNamespace) -> None:
+    complaints, hour = Complaints(), 60
+    for name, asked, minutes in (("a", 0, 5), ("b", -23 * hour, 0), ("c", -25 * hour, 0)):
+        at = make.now + timedelta(minutes=asked)
+        complaints.scored(make.scored(f"forum:{name}", published_at=at))
+        complaints.scored(reply(make, name, minutes))
+    statement = make.scored("forum:own", own=True, published_at=make.now)
+    complaints.scored(statement)
+    now = make.now.timestamp()
+    assert complaints.response_times(now) == [300.0, 23 * 3600.0]
+    assert complaints.response_times(now + HORIZON_S + 60) == [300.0]
+    assert complaints.response_times(now + HORIZON_S + 300) == []
 
 
 def test_spam_praise_own_words_and_deleted_complaints_expect_no_answer(
@@ -146,9 +165,9 @@ def test_metrics_follow_the_records_and_are_silent_until_the_log_is_read(
     clock = [make.now.timestamp() + 540]
     waiting = Waiting(settings, lambda: clock[0])
     batch = ScoredBatch("live/t/0/1", "kirana", (make.scored("forum:1"), make.scored("forum:2")))
-    waiting.scored(batch, fresh=False)
-    waiting.scored(ScoredBatch("x", "kirana", (make.scored("forum:9"),), run="replay"), fresh=True)
-    waiting.scored(ScoredBatch("y", "stranger", (make.scored("forum:9"),)), fresh=True)
+    waiting.scored(batch)
+    waiting.scored(ScoredBatch("x", "kirana", (make.scored("forum:9"),), run="replay"))
+    waiting.scored(ScoredBatch("y", "stranger", (make.scored("forum:9"),)))
     waiting.incident(make.incident(), clock[0])
     drill = make.incident(id="drill-1/senja/1", brand="senja", run="drill-1", level=2)
     waiting.incident(drill, clock[0])
@@ -181,6 +200,7 @@ def test_metrics_follow_the_records_and_are_silent_until_the_log_is_read(
     waiting.tidy()
     waiting.incident(make.incident(sequence=4, closed_at=now, change="closed"), clock[0])
     found = families(waiting)
+    assert not any(found.pop("siaga_first_response_seconds").values())
     assert not any(found.values())
 
 
@@ -225,19 +245,37 @@ def test_the_service_rebuilds_its_state_from_the_log(make: SimpleNamespace, tmp_
             id="forum:2", source="forum", own=True, in_reply_to="1",
             published_at=published + timedelta(seconds=90), collected_at=published,
         )  # fmt: skip
-        before = REGISTRY.get_sample_value("siaga_first_response_seconds_sum")
         batch = ScoredBatch(
             "live/t/0/2",
             "kirana",
             (Scored(mention=own, sentiment="neutral", probabilities=(0, 1, 0)),),
         )
         await log.append([Entry(SCORED, b"kirana", encode(batch))])
-        await _until("siaga_first_response_seconds_sum", before + 90)
+        await _until("siaga_first_response_seconds_gsum", 90)
         assert REGISTRY.get_sample_value("siaga_response_overdue", late) == 0
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await _end(task)
+        # A second reply while the service is away
+        asked, said = replace(mention, id="forum:3"), replace(own, id="forum:4", in_reply_to="3")
+        missed = (
+            Scored(mention=asked, sentiment="negative", probabilities=(1, 0, 0)),
+            Scored(mention=said, sentiment="neutral", probabilities=(0, 1, 0)),
+        )
+        await log.append(
+            [Entry(SCORED, b"kirana", encode(ScoredBatch("live/t/0/3", "kirana", missed)))]
+        )
+        task = asyncio.create_task(serve(settings, log))
+        await _until("siaga_first_response_seconds_gcount", 2)
+        bucket = "siaga_first_response_seconds_bucket"
+        assert REGISTRY.get_sample_value(bucket, {"le": "60.0"}) == 0
+        assert REGISTRY.get_sample_value(bucket, {"le": "300.0"}) == 2
+        await _end(task)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until(metric: str, value: float, labels: dict[str, str] | None = None) -> None:
