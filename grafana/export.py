@@ -7,7 +7,7 @@ from typing import Any
 from grafana.alerts import rules
 from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
 from grafana.alerts.as_prometheus import rule_file
-from grafana.alerts.routing import contact_points, mute_timing, policy, template, variables
+from grafana.alerts.routing import contact_points, mute_timings, policy, template, variables
 from grafana.alerts.rule import Language
 from grafana.dashboards import dashboards
 from grafana.resources import data_source
@@ -75,8 +75,8 @@ def _alerting(settings: GrafanaSettings, language: Language, time_zone: str) -> 
         }
         for point in contact_points(settings, named)
     ]
-    if (mute := mute_timing(settings, time_zone)) is not None:
-        found["muteTimes"] = [{"orgId": 1, **mute}]
+    if mutes := mute_timings(settings, time_zone):
+        found["muteTimes"] = [{"orgId": 1, **mute} for mute in mutes]
     if (branch := policy(settings)) is not None:
         # A file holds the whole tree: ours is all of it
         root = {"orgId": 1, "receiver": branch["receiver"], "routes": [branch]}

@@ -5,7 +5,7 @@ from typing import Any
 
 from grafana.alerts import rules
 from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
-from grafana.alerts.routing import contact_points, mute_timing, policy, template
+from grafana.alerts.routing import contact_points, mute_timings, policy, template
 from grafana.alerts.rule import Language
 from grafana.dashboards import dashboards
 from grafana.dashboards.uids import dashboard_uid
@@ -36,7 +36,7 @@ def wanted(
         for dashboard in dashboards(name, language)
     ]
     found.append(Resource("playlist", *playlist(name)))
-    if (mute := mute_timing(settings, time_zone)) is not None:
+    for mute in mute_timings(settings, time_zone):
         found.append(Resource("mute timing", mute["name"], mute))
     points = contact_points(settings, env)
     found += [Resource("contact point", point["uid"], point) for point in points]

@@ -95,6 +95,12 @@ class QuietHours(Section):
     days: tuple[Weekday, ...] = ()
     """Empty: every day."""
 
+    @model_validator(mode="after")
+    def _hours(self) -> "QuietHours":
+        if self.start == self.until:
+            raise ValueError("start and until must differ")
+        return self
+
 
 class Thresholds(Section):
     """What the rules compare with. A rule's own page in `runbooks/` says what to do."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from grafana.alerts.as_grafana import name_label
 from grafana.alerts.rule import Language
@@ -15,12 +15,16 @@ from grafana.settings import (
     SlackContact,
     TelegramContact,
     WebhookContact,
+    Weekday,
 )
 
 GROUP_WAIT = "1s"
 """A first notification waits only for alerts of the same evaluation."""
 GROUP_INTERVAL = "10s"
 """Grafana's smallest: a change of level is an update of the same thread within this."""
+
+Part = Literal["quiet", "other"]
+"""Of the day."""
 
 FALLBACK: tuple[Audience, ...] = ("oncall", "operations", "channel", "management")
 """An audience without a contact is heard by the first of these that has one."""
@@ -151,27 +155,36 @@ def template(settings: GrafanaSettings, language: Language) -> dict[str, Any]:
     return {"name": f"{settings.name}-message", "template": text}
 
 
-def mute_timing(settings: GrafanaSettings, time_zone: str) -> dict[str, Any] | None:
-    """The quiet hours, if there are any."""
+def mute_timings(settings: GrafanaSettings, time_zone: str) -> list[dict[str, Any]]:
+    """The quiet hours and all other hours, if there are any: each mutes one branch of a contact."""
     quiet = settings.quiet_hours
     if quiet is None:
-        return None
-    # An interval does not cross midnight
-    if quiet.start < quiet.until:
-        times = [{"start_time": quiet.start, "end_time": quiet.until}]
-    else:
-        times = [{"start_time": quiet.start, "end_time": "24:00"}]
-        if quiet.until != "00:00":
-            times.append({"start_time": "00:00", "end_time": quiet.until})
-    interval: dict[str, Any] = {"times": times, "location": time_zone}
-    if quiet.days:
-        interval["weekdays"] = list(quiet.days)
-    return {"name": mute_name(settings), "time_intervals": [interval]}
+        return []
+    inside, outside = _spans(quiet.start, quiet.until), _spans(quiet.until, quiet.start)
+    days = list(quiet.days)
+    others = [day for day in get_args(Weekday) if day not in days] if days else []
+
+    def timing(part: Part, *intervals: dict[str, Any]) -> dict[str, Any]:
+        located = [{**interval, "location": time_zone} for interval in intervals]
+        return {"name": mute_name(settings, part), "time_intervals": located}
+
+    weekdays = {"weekdays": days} if days else {}
+    whole_days = [{"times": _spans("00:00", "24:00"), "weekdays": others}] if others else []
+    return [
+        timing("quiet", {"times": inside, **weekdays}),
+        timing("other", {"times": outside, **weekdays}, *whole_days),
+    ]
 
 
-def mute_name(settings: GrafanaSettings) -> str:
-    """Name of the mute timing."""
-    return f"{settings.name}-quiet-hours"
+def _spans(start: str, until: str) -> list[dict[str, str]]:
+    """From one time of the day to another; a span does not cross midnight."""
+    spans = [(start, until)] if start < until else [(start, "24:00"), ("00:00", until)]
+    return [{"start_time": a, "end_time": b} for a, b in spans if a != b]
+
+
+def mute_name(settings: GrafanaSettings, part: Part) -> str:
+    """Name of a mute timing."""
+    return f"{settings.name}-{part}-hours"
 
 
 def policy(settings: GrafanaSettings) -> dict[str, Any] | None:
@@ -206,12 +219,12 @@ def _branches(settings: GrafanaSettings, name: str, contact: AnyContact) -> list
     branch = {"receiver": receiver(settings, name), "continue": True}
     if not contact.quiet_hours:
         return [{**branch, "object_matchers": matchers}]
-    # CRISIS ignores quiet hours. Matchers are sorted by label, as Grafana writes them back
+    # CRISIS ignores quiet hours. The branches take turns and do not share the severities: else one
+    # would tell the end of an alert at the very moment at which the other tells the crisis it
+    # became. Matchers are sorted by label, as Grafana writes them back
+    crisis = sorted([*matchers, ["severity", "=", "crisis"]])
+    quiet, other = ([mute_name(settings, part)] for part in get_args(Part))
     return [
-        {**branch, "object_matchers": sorted([*matchers, ["severity", "=", "crisis"]])},
-        {
-            **branch,
-            "object_matchers": sorted([*matchers, ["severity", "!=", "crisis"]]),
-            "mute_time_intervals": [mute_name(settings)],
-        },
+        {**branch, "object_matchers": matchers, "mute_time_intervals": quiet},
+        {**branch, "object_matchers": crisis, "mute_time_intervals": other},
     ]

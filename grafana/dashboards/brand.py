@@ -180,8 +180,28 @@ BRAND = Board(
                             "{{brand}}",
                         ),
                     ),
-                    width=24,
+                    width=16,
                     unit="percentunit",
+                ),
+                Panel(
+                    "bargauge",
+                    "New phrases",
+                    Text(
+                        id="Frasa yang baru ramai, menurut banyaknya penulis (paling banyak lima). "
+                        "Contohnya: `siaga themes`.",
+                        en="Phrases that are new for the brand, by number of authors (five at "
+                        "most). Examples: `siaga themes`.",
+                    ),
+                    (
+                        # No lookback: a phrase that is no longer new shall go
+                        Query(
+                            'topk(5, max by (theme) (siaga_theme_authors{brand="$brand"}))',
+                            "{{theme}}",
+                            instant=True,
+                        ),
+                    ),
+                    width=8,
+                    no_value="none",
                 ),
             ),
         ),

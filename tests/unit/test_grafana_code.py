@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from detectors.anomaly.bank import SIGNALS
 from grafana.alerts import rules
 from grafana.alerts.as_grafana import Context, as_grafana
-from grafana.alerts.routing import MissingSecret, contact_points, mute_timing, policy
+from grafana.alerts.routing import MissingSecret, contact_points, mute_timings, policy
 from grafana.alerts.rule import Language, Rule
 from grafana.alerts.wording import SIGNALS as NAMED
 from grafana.alerts.wording import recorded_as
 from grafana.dashboards import BOARDS, dashboards
 from grafana.export import export
 from grafana.runbooks import NoRunbook, runbook
-from grafana.settings import Audience, GrafanaSettings
+from grafana.settings import Audience, GrafanaSettings, QuietHours, Weekday
 from streams.config import load
 
 ALL = rules(GrafanaSettings().thresholds)
@@ -110,17 +110,44 @@ def test_dashboards_have_unique_ids_described_panels_and_no_overlap(language: La
 
 
 def test_quiet_hours_cross_midnight_and_crisis_ignores_them() -> None:
-    mute = mute_timing(settings(), "Asia/Jakarta")
-    assert mute is not None
-    assert mute["time_intervals"][0]["times"] == [
+    quiet, other = mute_timings(settings(), "Asia/Jakarta")
+    assert quiet["time_intervals"][0]["times"] == [
         {"start_time": "22:00", "end_time": "24:00"},
         {"start_time": "00:00", "end_time": "06:00"},
     ]
     branch = policy(settings())
     assert branch is not None
-    muted = [route for route in branch["routes"] if "mute_time_intervals" in route]
-    assert [route["receiver"] for route in muted] == ["siaga-tim"]
-    assert ["severity", "!=", "crisis"] in muted[0]["object_matchers"]
+    by_day, by_night = (route for route in branch["routes"] if "mute_time_intervals" in route)
+    assert by_day["receiver"] == by_night["receiver"] == "siaga-tim"
+    assert by_day["mute_time_intervals"] == [quiet["name"]]
+    assert by_night["mute_time_intervals"] == [other["name"]]
+    assert not any(label == "severity" for label, *_ in by_day["object_matchers"])
+    assert ["severity", "=", "crisis"] in by_night["object_matchers"]
+
+
+@pytest.mark.parametrize(
+    ("start", "until"), [("22:00", "06:00"), ("12:30", "13:15"), ("18:00", "00:00")]
+)
+@pytest.mark.parametrize("days", [(), ("saturday", "sunday")])
+def test_at_each_minute_of_the_week_one_branch_speaks(
+    start: str, until: str, days: tuple[str, ...]
+) -> None:
+    hours = QuietHours.model_validate({"start": start, "until": until, "days": days})
+    timings = mute_timings(settings().model_copy(update={"quiet_hours": hours}), "UTC")
+    for day in get_args(Weekday):
+        for minute in range(24 * 60):
+            clock = f"{minute // 60:02}:{minute % 60:02}"
+            muted = [
+                any(
+                    day in interval.get("weekdays", (day,))
+                    and any(t["start_time"] <= clock < t["end_time"] for t in interval["times"])
+                    for interval in timing["time_intervals"]
+                )
+                for timing in timings
+            ]
+            assert sum(muted) == 1, (day, clock)
+            inside = start <= clock < until if start < until else clock >= start or clock < until
+            assert muted[0] == (inside and day in (days or (day,)))
 
 
 def test_a_changed_secret_is_a_new_contact_point_and_a_missing_one_is_named() -> None:
