@@ -57,11 +57,15 @@ class Bank:
     True
     """
 
-    __slots__ = ("config", "detectors")
+    __slots__ = ("config", "detectors", "volume")
 
     def __init__(self, config: BankConfig = BankConfig()) -> None:  # noqa: B008 - a frozen value
         self.config = config
-        self.detectors: tuple[Detector, ...] = tuple(d(config) for d in DETECTORS)
+        self.volume = Volume(config)
+        self.detectors: tuple[Detector, ...] = (
+            self.volume,
+            *(d(config) for d in DETECTORS if d is not Volume),
+        )
 
     def score_one(
         self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0
@@ -91,6 +95,11 @@ class Bank:
         if minutes > 0:
             for d in self.detectors:
                 d.quiet(minutes, start_s=start_s)
+
+    def usual(self, start_s: int) -> float:
+        """Mentions that are usual in a minute of the block that holds `start_s`."""
+        block_s = self.config.block_s
+        return self.volume.engine.level.usual((start_s // block_s + 0.5) * block_s)
 
     def snapshot(self) -> bytes:
         """All that was learned, in at most 8 KB: a version byte, then little-endian doubles."""

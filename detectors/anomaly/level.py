@@ -92,6 +92,12 @@ class Level:
         rho = self.persistence()
         return self.base_x / self.base_n * self.rhythm(t_s) * (1.0 - rho + rho * self.carried())
 
+    def usual(self, t_s: float) -> float:
+        """Mean of one step at time `t_s`, were the hours before not livelier than usual."""
+        rho = self.persistence()
+        carried = min(self.carried(), 1.0)
+        return self.base_x / self.base_n * self.rhythm(t_s) * (1.0 - rho + rho * carried)
+
     def learn(self, x: float, steps: float, t_s: float, block_share: float) -> None:
         """Learn that `steps` steps around `t_s` held `x` (already capped) mentions in total.
 

@@ -17,6 +17,9 @@ from streams.records import Counts, Minute
 QUIET_LEARNED = 7 * 1440
 """Of a longer silence only the last week of empty minutes is learned: it says all there is."""
 
+LISTEN_S = 300
+"""How often the silence of a lively brand is looked at: no habit is broken sooner."""
+
 MOST_ELAPSED = 0.999
 """An open minute whose time is over is still open: late mentions may fill it."""
 
@@ -42,6 +45,8 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
     while hot.closed_through_s < bound_s:
         minute_s = hot.closed_through_s
         quiet = _quiet_minutes(brand, minute_s, bound_s)
+        if quiet and not blind:
+            quiet = _without_news(brand, minute_s, quiet)
         if quiet:
             _pass_quietly(brand, minute_s, quiet, blind)
         else:
@@ -109,13 +114,15 @@ def _matters(config: PipelineConfig, brand: BrandState) -> bool:
 def rests(config: PipelineConfig, brand: BrandState, marks: Marks) -> bool:
     """Whether ticks may leave a brand alone until it is mentioned again: it catches up then.
 
-    Not while a source is blind: nobody would know later which silence was one.
+    Not while a source is blind: nobody would know later which silence was one. The silence of a
+    lively brand is listened to now and then: it may be the source's.
     """
-    return (
-        not brand.hot.minutes
-        and not brand.busy()
-        and not marks.blind(blind_after_s=config.blind_after_s)
-    )
+    if brand.hot.minutes or brand.busy() or marks.blind(blind_after_s=config.blind_after_s):
+        return False
+    if not brand.habits.lively or brand.hot.closed_through_s is None:
+        return True
+    watermark_s = marks.watermark_s(blind_after_s=config.blind_after_s) or 0.0
+    return watermark_s - config.lateness_s < brand.hot.closed_through_s + LISTEN_S
 
 
 def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:
@@ -126,10 +133,41 @@ def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:
     return max(0, (next_s - minute_s) // MINUTE_S)
 
 
+def _without_news(brand: BrandState, minute_s: int, quiet: int) -> int:
+    """How many of these quiet minutes pass before other channels are blind than now.
+
+    The minute in which that happens is told, though it holds nothing.
+    """
+    habits = brand.habits
+    if not habits.channels:
+        return quiet
+    if quiet > QUIET_LEARNED:
+        told = bool(habits.blind)
+        habits.clear()
+        brand.changed.add("habits")
+        return 0 if told else quiet
+    before = habits.blind
+    _enter(brand, minute_s)
+    if habits.blind != before:
+        return 0
+    return habits.calm(min(quiet, habits.minutes_left(minute_s)), start_s=minute_s)
+
+
+def _enter(brand: BrandState, minute_s: int) -> None:
+    """Let the habits know what is usual in this quarter of an hour."""
+    if brand.habits.due(minute_s):
+        brand.habits.enter(minute_s, usual=brand.bank.usual(minute_s))
+
+
 def _pass_quietly(brand: BrandState, minute_s: int, quiet: int, blind: tuple[str, ...]) -> None:
+    if not blind and brand.habits.channels:
+        brand.habits.pass_silent(quiet)
+        brand.changed.add("habits")
+        blind = brand.habits.blind
     if blind:
         # Silence of a source that we cannot hear is no habit of the brand.
         brand.series.pass_unheard(quiet, start_s=minute_s)
+        brand.changed.add("series")
         return
     learned = min(quiet, QUIET_LEARNED)
     brand.bank.learn_quiet(learned, start_s=minute_s + (quiet - learned) * MINUTE_S)
@@ -145,6 +183,13 @@ def _close_one(
 ) -> None:
     minute = brand.hot.minutes.pop(minute_s, None) or OpenMinute()
     brand.hot.touched.discard(minute_s)
+    if not blind:
+        # While a connector is blind, nobody knows whose silence it is.
+        _enter(brand, minute_s)
+        brand.habits.take(minute.by_channel, start_s=minute_s)
+        brand.changed.add("habits")
+    if silent := brand.habits.blind:
+        blind = tuple(sorted({*blind, *silent}))
     announced = config.announced(brand.brand, minute_s)
     counts, detection = score(brand, minute_s, minute, blind=blind, announced=announced)
     _decide(config, brand, detection, _time(minute_s + MINUTE_S), out)

@@ -8,6 +8,7 @@ The worker, the backtest and the tests call the same two functions: `apply` for 
 
 from datetime import datetime
 
+from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Observation
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
@@ -122,7 +123,8 @@ class Pipeline:
             if brand.hot.applied >= offset:
                 continue
             if rests(self.config, brand, marks):
-                state.rest(brand)
+                if not brand.habits.lively:
+                    state.rest(brand)
                 continue
             changed = silenced and close(self.config, brand, before, out)
             changed |= close(self.config, brand, marks, out)
@@ -203,7 +205,8 @@ class Pipeline:
         if brand.run == LIVE and past is not None:
             brand.bank = type(past.bank).restore(self.config.bank, past.bank.snapshot())
             brand.series = Series.restore(self.config.bank, past.series.snapshot())
-            brand.changed |= {"bank", "series"}
+            brand.habits = Habits.restore(self.config.bank.block_s, past.habits.snapshot())
+            brand.changed |= {"bank", "series", "habits"}
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

@@ -1,10 +1,10 @@
 """State of the brands of one partition, and the small parts in which it is kept.
 
 A brand's state is cut into parts by how often they change: `hot` (open minutes, totals, applied
-offsets; every flush), `evidence`, `bank` and `incident` (when they changed), and dedupe segments of
-8 KB. A part carries the token of the flush that wrote it, and `hot`, written last, names the parts
-that belong to it, so that it commits them: see recovered.py. Objects here are used linearly, by the
-one stream that owns the partition.
+offsets; every flush), `evidence`, `bank`, `series`, `habits` and `incident` (when they changed),
+and dedupe segments of 8 KB. A part carries the token of the flush that wrote it, and `hot`, written
+last, names the parts that belong to it, so that it commits them: see recovered.py. Objects here are
+used linearly, by the one stream that owns the partition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from os import urandom
 import msgspec
 
 from detectors.anomaly.bank import Bank, BankConfig
+from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Extent, Horizon
@@ -76,6 +77,7 @@ class BrandState:
         self.seen = Horizon()
         self.bank = Bank(bank)
         self.series = Series(bank)
+        self.habits = Habits(bank.block_s)
         self.evidence = Evidence()
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
@@ -111,6 +113,8 @@ class BrandState:
             return self.bank.snapshot()
         if name == "series":
             return self.series.snapshot()
+        if name == "habits":
+            return self.habits.snapshot()
         return self.incident.snapshot() if self.incident is not None else None
 
     def busy(self) -> bool:
@@ -141,6 +145,8 @@ class BrandState:
                 state.bank = Bank.restore(bank, value)
             elif name == "series":
                 state.series = Series.restore(bank, value)
+            elif name == "habits":
+                state.habits = Habits.restore(bank.block_s, value)
             elif name == "incident":
                 state.incident = IncidentState.restore(value)
             elif name.startswith("seen."):

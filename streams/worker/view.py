@@ -101,6 +101,11 @@ class Families:
             "1 while a source has been silent beyond the allowed time.",
             labels=("source",),
         )
+        self.channel_blind = GaugeMetricFamily(
+            "siaga_channel_blind",
+            "1 while a channel brings a brand nothing for longer than its habit; else no series.",
+            labels=("brand", "channel"),
+        )
         self.dead = CounterMetricFamily(
             "siaga_dead_letters",
             "Input that could not become a counted mention, by stage and reason.",
@@ -125,6 +130,8 @@ class Families:
             self.mentions.add_metric((name, channel, sentiment), total)
         if brand.hot.late:
             self.late.add_metric((name,), brand.hot.late)
+        for channel in brand.habits.blind:
+            self.channel_blind.add_metric((name, channel), 1)
         episode = brand.open_episode()
         if episode is not None:
             self.onset.add_metric((name,), episode.onset_s)

@@ -8,7 +8,6 @@ from scipy import stats
 
 from detectors.anomaly.level import Level
 from detectors.anomaly.onset import OnsetGate
-from detectors.anomaly.silence import Silence
 from detectors.anomaly.surprise import LN10, beta_z, count_z, neg_log_tail, tail_z
 from detectors.anomaly.tail import Tail
 
@@ -116,32 +115,3 @@ def test_an_onset_is_told_once_and_again_when_it_grows_or_returns():
     out = [gate.one(s, start_s=300 * i) for i, s in enumerate([0.2, 3.0, 3.1, 2.0, 4.0, 3.9])]
     assert out == [0.2, 3.0, 0.0, 0.0, 4.0, 0.0]
     assert gate.one(3.9, start_s=20 * 3600) == 3.9
-
-
-def test_a_source_is_blind_sooner_the_more_it_usually_brings():
-    def minutes_until_blind(rate):
-        rng = np.random.default_rng(4)
-        source = Silence()
-        for i, n in enumerate(rng.poisson(rate, 5 * 1440).tolist()):
-            source.learn_one(n, start_s=60 * i)
-            assert not source.blind, i
-        for i in range(10_000):
-            if source.blind:
-                return i
-            source.learn_one(0, start_s=60 * (5 * 1440 + i))
-        return math.inf
-
-    assert minutes_until_blind(50.0) <= 5
-    assert 15 <= minutes_until_blind(2.0) <= 120
-    assert minutes_until_blind(0.05) > 600
-
-
-def test_a_restored_silence_goes_on_where_it_was():
-    source = Silence()
-    for i in range(3000):
-        source.learn_one(3, start_s=60 * i)
-    source.learn_one(0, start_s=60 * 3000)
-    other = Silence()
-    other.load(source.state())
-    assert other.state() == source.state()
-    assert other.score_one() == source.score_one()
