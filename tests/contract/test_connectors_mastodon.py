@@ -16,7 +16,6 @@ from mastodon_server import MastodonServer, snowflake, status
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.sources.mastodon import streaming
-from connectors.sources.mastodon.html import to_text
 from connectors.sources.mastodon.polling import MastodonConnector, PollSettings
 from connectors.sources.mastodon.statuses import LAST_REVISION, deletion, parse
 from connectors.sources.mastodon.streaming import MastodonStreamConnector, StreamSettings
@@ -382,11 +381,6 @@ def test_whatever_comes_by_the_stream_is_an_event_or_a_dead_letter(message: str 
     assert isinstance(event, streaming.Event | BadItem)
     found, _ = connector._take([event], Place())
     assert all(isinstance(i, Item | BadItem) for i in found)
-
-
-@given(st.text(max_size=300) | st.from_regex(r"(<[a-z/!?]{0,6}[^>]{0,5}>?|&[a-z#0-9]{0,5};?)*"))
-def test_whatever_html_comes_becomes_text(html: str) -> None:
-    assert isinstance(to_text(html), str)
 
 
 @given(st.integers(1_451_606_400_000, 3_786_912_000_000))

@@ -25,6 +25,7 @@ from connectors.ingest.match import Matcher
 from connectors.memory_log import MemoryLog
 from connectors.sources.file import FileConnector, FileSettings
 from connectors.sources.kafka import KafkaConnector, KafkaSettings
+from connectors.sources.markup import to_text
 from connectors.sources.rss import RssConnector, RssSettings
 from connectors.sources.webhook import WebhookConnector, WebhookSettings, _signature
 from connectors.testkit import Recorded
@@ -174,6 +175,18 @@ def test_whatever_a_feed_answers(body: bytes) -> None:
 
     with suppress(Retryable, Fatal):
         judged(asyncio.run(story()).items)
+
+
+markup = st.text(max_size=300) | st.from_regex(
+    r"(<[a-z/!?]{0,6}[^>]{0,5}>?|&[a-z#0-9]{0,5};?|<!--|-->|[\"']|</?script>?)*"
+)
+
+
+@given(markup)
+def test_whatever_markup_a_post_holds_becomes_text_and_stays_so(text: str) -> None:
+    found = to_text(text)
+    assert all(line == " ".join(line.split()) for line in found.split("\n"))
+    assert len(found) <= len(text)
 
 
 @given(rows | json_values, st.integers(0, 500))

@@ -3,8 +3,6 @@
 Google Alerts deliver Atom whose links are redirects of Google's with the real address inside.
 """
 
-import html
-import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -12,10 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from connectors.sources.feeds.xml import BadXml, Node, parse
-
-# No "<" within: a text of nothing but "<" would be read to its end from each of them.
-_TAG = re.compile(r"<[^<>]{0,2000}>")
-_BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>", re.IGNORECASE)
+from connectors.sources.markup import to_text
 
 
 class Entry(NamedTuple):
@@ -50,8 +45,8 @@ def entries(body: bytes) -> list[Entry]:
 
 
 def _entry(node: Node, lang: str) -> Entry:
-    title = plain(node.text("title"))
-    body = plain(node.text("encoded", "description", "summary", "content"))
+    title = to_text(node.text("title"))
+    body = to_text(node.text("encoded", "description", "summary", "content"))
     text = body if body.startswith(title) else f"{title}\n{body}".strip()
     url = _link(node)
     native_id = node.text("guid", "id") or url
@@ -63,7 +58,7 @@ def _entry(node: Node, lang: str) -> Entry:
         id=native_id,
         text=text,
         url=url,
-        author=plain(author),
+        author=to_text(author),
         published=_time(node.text("pubdate", "published", "date", "issued")),
         updated=_time(node.text("updated", "modified")),
         lang=node.attributes.get("lang", lang),
@@ -95,14 +90,3 @@ def _time(text: str) -> datetime | None:
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
     return None
-
-
-def plain(markup: str) -> str:
-    """Return a text without tags and entities.
-
-    >>> plain("Toko &amp; <b>Raya</b><br>telat &lt;3")
-    'Toko & Raya\\ntelat <3'
-    """
-    text = html.unescape(_TAG.sub("", _BREAK.sub("\n", markup)))
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return "\n".join(line for line in lines if line)

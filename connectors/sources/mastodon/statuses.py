@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from connectors.contract import BadItem, Item
-from connectors.sources.mastodon.html import to_text
+from connectors.sources.markup import to_text
 from streams.records import Engagement
 
 PUBLIC = frozenset({"public", "unlisted"})
