@@ -1,10 +1,11 @@
 """Fills batches: one record carries up to 500 mentions of one brand, and none waits for long.
 
-The clock is an argument. A quiet brand's mention leaves after `wait_s` at most; a busy brand's
-batch leaves when it is full.
+The clock is an argument. A quiet brand's mention leaves at once: nothing of its brand has left for
+`wait_s`. A busy brand's batch leaves every `wait_s`, or when it is full.
 """
 
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
 
@@ -20,7 +21,6 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class _Open:
-    since: float
     mentions: list[Mention] = field(default_factory=list)
     size: int = 0
 
@@ -50,6 +50,7 @@ class Batcher:
         self._max_bytes = max_bytes
         self._wait_s = wait_s
         self._open: dict[str, _Open] = {}
+        self._left: dict[str, float] = {}
 
     def __len__(self) -> int:
         return sum(len(o.mentions) for o in self._open.values())
@@ -60,24 +61,25 @@ class Batcher:
         full: list[Batch] = []
         held = self._open.get(brand)
         if held and held.size + size > self._max_bytes:
-            full.append(self._close(brand))
+            full.append(self._close(brand, now))
             held = None
         if held is None:
-            held = self._open[brand] = _Open(now)
+            held = self._open[brand] = _Open()
         held.mentions.append(mention)
         held.size += size
         if len(held.mentions) >= self._max_mentions or held.size >= self._max_bytes:
-            full.append(self._close(brand))
+            full.append(self._close(brand, now))
         return full
 
     def due(self, *, now: float) -> list[Batch]:
-        """Return the batches whose first mention has waited for `wait_s`."""
-        late = [b for b, o in self._open.items() if now - o.since >= self._wait_s]
-        return [self._close(brand) for brand in late]
+        """Return the batches of brands of which nothing has left for `wait_s`."""
+        late = [b for b in self._open if now - self._left.get(b, -inf) >= self._wait_s]
+        return [self._close(brand, now) for brand in late]
 
     def flush(self) -> list[Batch]:
         """Return all that is held."""
         return [self._close(brand) for brand in list(self._open)]
 
-    def _close(self, brand: str) -> Batch:
+    def _close(self, brand: str, now: float = -inf) -> Batch:
+        self._left[brand] = now
         return Batch(brand, tuple(self._open.pop(brand).mentions), self.run)

@@ -42,3 +42,20 @@ def test_every_mention_leaves_once_in_order_within_bounds_and_in_time(
         size = sum(len(msgspec.json.encode(m)) for m in batch.mentions)
         assert size <= most_bytes or len(batch.mentions) == 1
         assert at - came[batch.mentions[0].id] <= 0.2 + longest_gap
+
+
+def test_the_first_mention_of_a_quiet_brand_leaves_at_once_and_the_next_wait_for_company() -> None:
+    batcher = Batcher("r", wait_s=0.2)
+
+    def add(n: int, now: float) -> None:
+        mention = Mention(id=f"s:{n}", source="s", published_at=NOW, collected_at=NOW)
+        assert batcher.add("a", mention, now=now) == []
+
+    add(0, 10.0)
+    assert [len(b.mentions) for b in batcher.due(now=10.0)] == [1]
+    for n in range(1, 6):
+        add(n, 10.0 + n / 100)
+        assert batcher.due(now=10.0 + n / 100) == []
+    assert [len(b.mentions) for b in batcher.due(now=10.2)] == [5]
+    add(6, 10.5)
+    assert [len(b.mentions) for b in batcher.due(now=10.5)] == [1]
