@@ -42,15 +42,17 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
     elif hot.closed_through_s >= bound_s:
         return False
     blind = marks.blind(blind_after_s=config.blind_after_s)
+    # While a connector is blind, nobody knows whose silence it is.
+    listens = not blind and not marks.over
     while hot.closed_through_s < bound_s:
         minute_s = hot.closed_through_s
         quiet = _quiet_minutes(brand, minute_s, bound_s)
-        if quiet and not blind:
+        if quiet and listens:
             quiet = _without_news(brand, minute_s, quiet)
         if quiet:
-            _pass_quietly(brand, minute_s, quiet, blind)
+            _pass_quietly(brand, minute_s, quiet, blind, listens=listens)
         else:
-            _close_one(config, brand, minute_s, blind, out)
+            _close_one(config, brand, minute_s, blind, out, listens=listens)
         hot.closed_through_s = minute_s + max(quiet, 1) * MINUTE_S
     if brand.evidence.advance(bound_s - MINUTE_S):
         brand.changed.add("evidence")
@@ -159,12 +161,13 @@ def _enter(brand: BrandState, minute_s: int) -> None:
         brand.habits.enter(minute_s, usual=brand.bank.usual(minute_s))
 
 
-def _pass_quietly(brand: BrandState, minute_s: int, quiet: int, blind: tuple[str, ...]) -> None:
-    if not blind and brand.habits.channels:
+def _pass_quietly(
+    brand: BrandState, minute_s: int, quiet: int, blind: tuple[str, ...], *, listens: bool
+) -> None:
+    if listens and brand.habits.channels:
         brand.habits.pass_silent(quiet)
         brand.changed.add("habits")
-        blind = brand.habits.blind
-    if blind:
+    if blind or brand.habits.blind:
         # Silence of a source that we cannot hear is no habit of the brand.
         brand.series.pass_unheard(quiet, start_s=minute_s)
         brand.changed.add("series")
@@ -180,11 +183,12 @@ def _close_one(
     minute_s: int,
     blind: tuple[str, ...],
     out: Outcome,
+    *,
+    listens: bool,
 ) -> None:
     minute = brand.hot.minutes.pop(minute_s, None) or OpenMinute()
     brand.hot.touched.discard(minute_s)
-    if not blind:
-        # While a connector is blind, nobody knows whose silence it is.
+    if listens:
         _enter(brand, minute_s)
         brand.habits.take(minute.by_channel, start_s=minute_s)
         brand.changed.add("habits")

@@ -62,6 +62,11 @@ class Marks(msgspec.Struct, frozen=True, array_like=True):
             )
         )
 
+    @property
+    def over(self) -> bool:
+        """Whether every source has ended: then no silence is anybody's."""
+        return all(mark.ended for mark in self.sources.values())
+
     def watermark_s(self, *, blind_after_s: float) -> float | None:
         """The least of the live sources'; None before the first tick.
 
