@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import httpx  # a quarter of a second that `siaga --help` need not pay
 
 __all__ = [
+    "LAST_REVISION",
     "BadItem",
     "Connector",
     "Context",
@@ -33,6 +34,10 @@ __all__ = [
     "Seekable",
     "SourceSettings",
 ]
+
+
+LAST_REVISION = 2**53 - 1
+"""A deletion's: it is the last word, and the same each time that it is told."""
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -5,19 +5,18 @@ that cannot be a mention becomes a dead letter, and what was repaired is counted
 """
 
 import hmac
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec.structs import replace
 
-from connectors.contract import BadItem, Item
+from connectors.contract import LAST_REVISION, BadItem, Item
 from connectors.ingest.clean import clean, field
 from connectors.ingest.match import Matcher, account
-from connectors.ingest.memory import BrandMemory
+from connectors.ingest.memory import NOTHING, BrandMemory, Known
 from streams.records import LIVE, DeadLetter, Engagement, Mention, Run
 
 Reason = Literal[
@@ -31,9 +30,8 @@ Reason = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 """The closed set of reasons (a metric label). `broken_row` stands for all that cannot be read."""
 
-Note = Literal["unmatched", "future_clamped", "text_cut", "text_repaired"]
-NOTES: tuple[Note, ...] = get_args(Note)
-"""What else may happen to an item (a metric label)."""
+Note = Literal["unmatched", "after_deletion", "future_clamped", "text_cut", "text_repaired"]
+"""What else may happen to an item; `after_deletion`: what is gone was told again."""
 
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Before it a stamp is a mistake (epoch 0, an empty field), not history."""
@@ -43,11 +41,6 @@ FUTURE_SKEW = timedelta(seconds=60)
 
 KEPT_BYTES = 65_536
 """How much of a bad original a dead letter keeps."""
-
-REMEMBERED = 50_000
-"""Native ids whose clamped time is remembered."""
-
-T = TypeVar("T")
 
 _MAX_COUNT = 2**53
 _NO_ENGAGEMENT = Engagement()
@@ -120,7 +113,6 @@ class Door:
         self._channel = channel or source
         self._run = run
         self._privacy = privacy or Privacy()
-        self._clamped: OrderedDict[str, datetime] = OrderedDict()
 
     def use(self, matcher: Matcher) -> None:
         """Match by another configuration from now on."""
@@ -145,20 +137,30 @@ class Door:
         if not text and item.rating is None and not item.deleted:
             detail = "no text is left after control characters and white space; nothing to do"
             return Outcome(dead=self._dead(item, "empty_text", detail, now))
-        brands = self._brands(item, native_id)
+        brands = self._brands(item)
         if brands is None:
             detail = (
                 f"the source says brand {item.brand[:80]!r}, which is not configured: "
                 f"add [brands.NAME] with that name, or correct the mapping"
             )
             return Outcome(dead=self._dead(item, "unknown_brand", detail, now))
-        if not brands:
-            return Outcome(notes=("unmatched",))
-        published = item.published_at.astimezone(UTC)
-        if published > now + FUTURE_SKEW:
-            # The first clamp of an id stays, or a repeat would look like another time.
-            published = _remember(self._clamped, native_id, now + FUTURE_SKEW, keep=True)
+        known = NOTHING
+        if brands or item.deleted or item.revision:
+            known = self.memory.get(native_id)
+        if known.gone and not item.deleted:
+            return Outcome(notes=("after_deletion",))
+        published, clamped = self._published(item, known, now)
+        if clamped:
             notes.append("future_clamped")
+        before = tuple(b for b in known.brands if self._matcher.knows(b))
+        if item.deleted or item.revision:
+            # An edit may take the name out and a deletion has no text: both must still arrive.
+            brands = tuple(dict.fromkeys((*brands, *before)))
+        if brands:
+            at_s = int(published.timestamp())
+            self.memory.put(native_id, brands, published_s=at_s, gone=item.deleted)
+        if not brands or (item.deleted and not before):
+            return Outcome(notes=("unmatched",))  # a deletion of what was never seen takes nothing
         if cut:
             notes.append("text_cut")
         if repaired:
@@ -174,7 +176,7 @@ class Door:
             url=field(item.url, 2000),
             lang=field(item.lang, 35),
             kind=field(item.kind, 40) or "post",
-            revision=max(item.revision, 0),
+            revision=LAST_REVISION if item.deleted else max(item.revision, 0),
             in_reply_to=self._reply(item.in_reply_to),
             engagement=_sane(item.engagement),
             rating=item.rating if item.rating is not None and 0 <= item.rating <= 5 else None,
@@ -187,7 +189,7 @@ class Door:
             tuple((b, own if b in owners else mention) for b in brands), notes=tuple(notes)
         )
 
-    def _brands(self, item: Item, native_id: str) -> tuple[str, ...] | None:
+    def _brands(self, item: Item) -> tuple[str, ...] | None:
         """Return the brands of an item; None if the source names one that is not configured."""
         if item.brand:
             brand = self._matcher.resolve(item.brand)
@@ -196,16 +198,19 @@ class Door:
         if item.author and (owners := self._matcher.owners(item.author)):
             # A brand's own reply seldom names the brand, and it must stop the brand's clocks.
             found = tuple(dict.fromkeys((*found, *owners)))
-        if item.deleted or item.revision:
-            # An edit may take the name out and a deletion has no text: both must still arrive.
-            found = tuple(dict.fromkeys((*found, *self._remembered(native_id))))
-        if found:
-            self.memory.put(native_id, found)
         return found
 
-    def _remembered(self, native_id: str) -> tuple[str, ...]:
-        # A brand may have been taken out of the configuration since.
-        return tuple(b for b in self.memory.get(native_id) if self._matcher.knows(b))
+    def _published(self, item: Item, known: Known, now: datetime) -> tuple[datetime, bool]:
+        """Return when an item was published, and whether its stamp was ahead of the clock."""
+        published = item.published_at.astimezone(UTC)
+        ahead = published > now + FUTURE_SKEW
+        at_s = known.published_s
+        if at_s and (
+            ahead or ((item.revision or item.deleted) and at_s != published.timestamp() // 1)
+        ):
+            # The first time of an id stays: another one would make it another mention.
+            return datetime.fromtimestamp(at_s, UTC), ahead
+        return ((now + FUTURE_SKEW).replace(microsecond=0) if ahead else published), ahead
 
     def _reply(self, native_id: str) -> str:
         return f"{self.source}:{_short_id(native_id)}" if native_id else ""
@@ -271,13 +276,3 @@ def _sane(engagement: Engagement) -> Engagement:
     values = msgspec.structs.asdict(engagement)
     sane = {k: min(max(int(v), 0), _MAX_COUNT) for k, v in values.items()}
     return engagement if sane == values else Engagement(**sane)
-
-
-def _remember(memory: OrderedDict[str, T], key: str, value: T, *, keep: bool = False) -> T:
-    if keep and key in memory:
-        return memory[key]
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)
-    return value

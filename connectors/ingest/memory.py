@@ -1,12 +1,17 @@
-"""Which brands an item was about, over restarts: an edit or a deletion has to find them again.
+"""What an item was when it was first seen, over restarts: its edit or deletion has to find it.
 
 A deletion has no text, so it cannot be matched, and sending it to all brands would drown them in
-the deletions of a whole network. The last ids that matched are kept as short hashes in a ring of
-small segments in `siaga.cursors.v1`, each written with the cursor that covers it.
+the deletions of a whole network. Some sources tell of an edit or a deletion only when it happened,
+while the stream knows a mention by its id and the time that it was published. And a source that
+delivers again (Meta, for 36 hours) must not bring back what was deleted meanwhile.
+
+The last ids that matched are kept as short hashes in a ring of small segments in
+`siaga.cursors.v1`, each written with the cursor that covers it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,11 +29,32 @@ PREFIX = b"brands#"
 HASH_BYTES = 8
 """Two of 51,200 ids collide with a chance of 1 in 10^10; a deletion would reach one brand more."""
 
+TIME_BYTES = 4
+"""Seconds since 1970."""
+
+GONE = "!"
+"""Before the brands of what was deleted; no brand's name begins with it."""
+
+
+class Known(NamedTuple):
+    """What is known of an id."""
+
+    brands: tuple[str, ...] = ()
+    published_s: int = 0
+    """When its first version was published, in epoch seconds; 0: not known."""
+    gone: bool = False
+    """It was deleted, which is the last word."""
+
+
+NOTHING = Known()
+
 
 class _Segment(msgspec.Struct, frozen=True, array_like=True):
     number: int
-    ids: dict[str, bytes]
-    """Hashes, one after the other, by brands joined by spaces."""
+    ids: dict[str, bytes] = {}
+    """Hashes by brands joined by spaces, as they were written before times were kept."""
+    dated: dict[str, bytes] = {}
+    """Hashes, each with its time, by brands joined by spaces."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -36,7 +62,7 @@ _decoder = msgspec.msgpack.Decoder(_Segment)
 
 
 class BrandMemory:
-    """The brands of the last ids of one source.
+    """What is known of the last ids of one source.
 
     Parameters
     ----------
@@ -48,39 +74,41 @@ class BrandMemory:
     Examples
     --------
     >>> memory = BrandMemory("news")
-    >>> memory.put("42", ("kopi", "teh"))
-    >>> memory.get("42"), memory.get("43")
-    (('kopi', 'teh'), ())
-    >>> BrandMemory("news", saved=[e.value for e in memory.unsaved()]).get("42")
+    >>> memory.put("42", ("kopi", "teh"), published_s=1_750_000_000)
+    >>> memory.get("42")
+    Known(brands=('kopi', 'teh'), published_s=1750000000, gone=False)
+    >>> BrandMemory("news", saved=[e.value for e in memory.unsaved()]).get("42").brands
     ('kopi', 'teh')
     """
 
     def __init__(self, source: str, run: Run = LIVE, saved: Iterable[bytes] = ()) -> None:
         self._key = key_prefix(source, run)
         self._written = run == LIVE
-        self._known: dict[bytes, tuple[tuple[str, ...], int]] = {}
-        self._segments: dict[int, dict[bytes, tuple[str, ...]]] = {0: {}}
+        self._known: dict[bytes, tuple[Known, int]] = {}
+        self._segments: dict[int, dict[bytes, Known]] = {0: {}}
         self._number = 0
         self._changed: dict[int, None] = {}
         for segment in sorted(_read(saved), key=lambda s: s.number):
             self._open(segment.number)
-            for joined, names in segment.ids.items():
-                brands = tuple(joined.split(" "))
-                for at in range(0, len(names) - HASH_BYTES + 1, HASH_BYTES):
-                    self._note(names[at : at + HASH_BYTES], brands)
+            for name, known in _entries(segment):
+                self._note(name, known)
 
-    def get(self, native_id: str) -> tuple[str, ...]:
-        """Return the brands of an id; () if it is not known."""
-        return self._known.get(_hash(native_id), ((), 0))[0]
+    def get(self, native_id: str) -> Known:
+        """Return what is known of an id."""
+        return self._known.get(_hash(native_id), (NOTHING, 0))[0]
 
-    def put(self, native_id: str, brands: tuple[str, ...]) -> None:
-        """Remember an id; the oldest ones are forgotten."""
+    def put(
+        self, native_id: str, brands: tuple[str, ...], *, published_s: int = 0, gone: bool = False
+    ) -> None:
+        """Remember an id; its first time stays, and the oldest ids are forgotten."""
         name = _hash(native_id)
-        if (known := self._known.get(name)) is not None and known[0] == brands:
+        before = self._known.get(name, (NOTHING, 0))[0]
+        known = Known(brands, before.published_s or published_s, gone or before.gone)
+        if known == before:
             return
         if len(self._segments[self._number]) >= SEGMENT_IDS:
             self._open(self._number + 1)
-        self._note(name, brands)
+        self._note(name, known)
         if self._written:
             self._changed[self._number] = None
 
@@ -92,9 +120,9 @@ class BrandMemory:
         """Note that those records are on the log; what changed since is still unsaved."""
         self._changed = {n: None for n in self._changed if self._entry(n) not in entries}
 
-    def _note(self, name: bytes, brands: tuple[str, ...]) -> None:
-        self._known[name] = brands, self._number
-        self._segments[self._number][name] = brands
+    def _note(self, name: bytes, known: Known) -> None:
+        self._known[name] = known, self._number
+        self._segments[self._number][name] = known
 
     def _open(self, number: int) -> None:
         self._number = number
@@ -107,9 +135,11 @@ class BrandMemory:
 
     def _entry(self, number: int) -> Entry:
         grouped: dict[str, bytearray] = {}
-        for name, brands in self._segments[number].items():
-            grouped.setdefault(" ".join(brands), bytearray()).extend(name)
-        segment = _Segment(number, {brands: bytes(names) for brands, names in grouped.items()})
+        for name, known in self._segments[number].items():
+            key = (GONE if known.gone else "") + " ".join(known.brands)
+            at = min(max(known.published_s, 0), 2 ** (8 * TIME_BYTES) - 1)
+            grouped.setdefault(key, bytearray()).extend(name + at.to_bytes(TIME_BYTES))
+        segment = _Segment(number, dated={key: bytes(found) for key, found in grouped.items()})
         return Entry(CURSORS, self._key + str(number % SEGMENTS).encode(), _encode(segment))
 
 
@@ -148,3 +178,12 @@ def _read(saved: Iterable[bytes]) -> list[_Segment]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # of a newer version: what it held is forgotten, no more
     return found
+
+
+def _entries(segment: _Segment) -> Iterator[tuple[bytes, Known]]:
+    for found, step in ((segment.ids, HASH_BYTES), (segment.dated, HASH_BYTES + TIME_BYTES)):
+        for key, raw in found.items():
+            brands, gone = tuple(key.removeprefix(GONE).split(" ")), key.startswith(GONE)
+            for at in range(0, len(raw) - step + 1, step):
+                one = raw[at : at + step]
+                yield one[:HASH_BYTES], Known(brands, int.from_bytes(one[HASH_BYTES:]), gone)

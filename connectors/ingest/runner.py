@@ -256,6 +256,9 @@ class Runner:
         for note in outcome.notes:
             if note == "unmatched":
                 metrics.UNMATCHED.labels(self.name).inc()
+            elif note == "after_deletion":
+                metrics.DUPLICATES.labels(self.name).inc()
+                self.duplicates += 1
             else:
                 metrics.REPAIRED.labels(self.name, note).inc()
         if outcome.dead is not None:

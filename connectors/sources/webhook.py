@@ -12,35 +12,30 @@ the dead letters and counted in the answer); 400 and 413 for what is no such bod
 old or repeated signature; 429 with Retry-After when more waits than we take; 503 while stopping.
 """
 
-import asyncio
 import hmac
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import aclosing
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import msgspec
-import uvicorn
 from pydantic import Field
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, SourceSettings
+from connectors.sources.inbox import Inbox, Stopping, TooMuch, body_of
 from connectors.sources.tabular.mapping import FIELDS, Broken, Columns
 from connectors.sources.tabular.times import parser
 
 SIGNATURE_VALID_S = 300
 SIGNATURES_REMEMBERED = 100_000
 MAX_PER_REQUEST = 500
-PAGE_ITEMS = 1000
-HEARTBEAT_S = 2.0
-BODY_S = 10.0
-"""A body has to be here by then: slow ones must not hold connections."""
 
 
 class WebhookSettings(SourceSettings):
@@ -55,17 +50,6 @@ class WebhookSettings(SourceSettings):
     """Mentions that may wait for the log; beyond it senders are asked to come again."""
 
 
-class _Delivery(NamedTuple):
-    items: tuple[Item | BadItem, ...]
-    done: "asyncio.Future[None]"
-
-
-class _Server(uvicorn.Server):
-    def capture_signals(self) -> Any:
-        """Leave signals to the service."""
-        return nullcontext()
-
-
 class WebhookConnector:
     """An HTTP server whose answers wait for the log."""
 
@@ -76,38 +60,25 @@ class WebhookConnector:
         self._settings = settings
         self._context = context
         self._parse = parser()
-        self._waiting: asyncio.Queue[_Delivery] = asyncio.Queue()
-        self._held = 0
+        self._inbox = Inbox(most=settings.max_waiting)
         self._used: OrderedDict[str, None] = OrderedDict()
-        self._stopping = False
-        self.port = 0
+
+    @property
+    def port(self) -> int:
         """The port that is listened on, once `stream` runs."""
+        return self._inbox.port
 
     async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
         """Serve; each page is what was delivered, and its senders hear when it is safe."""
         del cursor  # senders deliver again what we did not acknowledge: there is no place to keep
-        secret = self._context.secret(self._settings.secret_env).encode()
+        settings = self._settings
+        secret = self._context.secret(settings.secret_env).encode()
         if len(secret) < 16:
-            raise Fatal(f"{self._settings.secret_env} is shorter than 16 characters")
-        server, serving = await self._listen(secret)
-        taken: list[_Delivery] = []
-        try:
-            while True:
-                taken = await self._gather()
-                items = tuple(i for d in taken for i in d.items)
-                yield Page(items, None)
-                # The runner is back: the log has acknowledged the page.
-                self._settle(taken)
-                taken = []
-        finally:
-            self._stopping = True
-            while not self._waiting.empty():
-                taken.append(self._waiting.get_nowait())
-            for delivery in taken:
-                delivery.done.cancel()
-            server.should_exit = True
-            await asyncio.wait({serving}, timeout=2)
-            serving.cancel()
+            raise Fatal(f"{settings.secret_env} is shorter than 16 characters")
+        pages = self._inbox.pages(self.app(secret), settings.host, settings.port)
+        async with aclosing(pages) as delivered:
+            async for page in delivered:
+                yield page
 
     async def close(self) -> None:
         """The server stops with the stream."""
@@ -120,66 +91,10 @@ class WebhookConnector:
 
         return Starlette(routes=[Route("/", deliver, methods=["POST"])])
 
-    async def _listen(self, secret: bytes) -> "tuple[_Server, asyncio.Task[None]]":
-        settings = self._settings
-        server = _Server(
-            uvicorn.Config(
-                self.app(secret),
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_keep_alive=30,
-                timeout_graceful_shutdown=1,
-                server_header=False,
-                limit_concurrency=1000,
-            )
-        )
-
-        async def serve() -> None:
-            try:
-                await server.serve()
-            except SystemExit:  # uvicorn's way to say that the port is taken
-                return
-
-        serving = asyncio.create_task(serve(), name=f"webhook {self._context.name}")
-        while not server.started and not serving.done():  # noqa: ASYNC110  # uvicorn has no event
-            await asyncio.sleep(0.01)
-        if not server.started:
-            raise Fatal(
-                f"cannot listen on {settings.host}:{settings.port}: is the port taken? "
-                "Set another port for this source"
-            )
-        self.port = server.servers[0].sockets[0].getsockname()[1]
-        self._stopping = False
-        return server, serving
-
-    async def _gather(self) -> list[_Delivery]:
-        """Return what waits, up to a page; nothing after a while: silence is no blindness."""
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                taken = [await self._waiting.get()]
-        except TimeoutError:
-            return []
-        count = len(taken[0].items)
-        while count < PAGE_ITEMS and not self._waiting.empty():
-            taken.append(self._waiting.get_nowait())
-            count += len(taken[-1].items)
-        return taken
-
-    def _settle(self, taken: list[_Delivery]) -> None:
-        for delivery in taken:
-            if not delivery.done.done():
-                delivery.done.set_result(None)
-
     async def _deliver(self, request: Request, secret: bytes) -> JSONResponse:
-        if self._stopping:
-            return _answer(503, "stopping; deliver again", retry_after=5)
         try:
-            async with asyncio.timeout(BODY_S):
-                body = await _body(request, self._settings.max_body_bytes)
-        except (TimeoutError, ClientDisconnect):
+            body = await body_of(request, limit=self._settings.max_body_bytes)
+        except TimeoutError:
             return _answer(408, "the body did not come in time")
         if body is None:
             limit = self._settings.max_body_bytes
@@ -195,25 +110,18 @@ class WebhookConnector:
         rows = decoded if isinstance(decoded, list) else [decoded]
         if len(rows) > MAX_PER_REQUEST:
             return _answer(413, f"more than {MAX_PER_REQUEST} at once")
-        if self._held + len(rows) > self._settings.max_waiting:
-            self._used.pop(signature, None)  # the same request may come again
-            return _answer(429, "more waits than the log takes; slow down", retry_after=1)
         items = tuple(self._item(row, n) for n, row in enumerate(rows))
-        return await self._until_safe(items, signature)
-
-    async def _until_safe(self, items: tuple[Item | BadItem, ...], signature: str) -> JSONResponse:
-        delivery = _Delivery(items, asyncio.get_running_loop().create_future())
-        self._held += len(items)
-        self._waiting.put_nowait(delivery)
+        safe = False
         try:
-            await asyncio.shield(delivery.done)
-        except asyncio.CancelledError:
-            self._used.pop(signature, None)
-            if delivery.done.cancelled():
-                return _answer(503, "stopping; deliver again", retry_after=5)
-            raise
+            await self._inbox.put(items)
+            safe = True
+        except TooMuch:
+            return _answer(429, "more waits than the log takes; slow down", retry_after=1)
+        except Stopping:
+            return _answer(503, "stopping; deliver again", retry_after=5)
         finally:
-            self._held -= len(items)
+            if not safe:
+                self._used.pop(signature, None)  # the same request may come again
         bad = [i for i in items if isinstance(i, BadItem)]
         return JSONResponse(
             {
@@ -261,19 +169,6 @@ class WebhookConnector:
 def _signature(header: str) -> dict[str, str]:
     pairs = (part.split("=", 1) for part in header.split(",") if "=" in part)
     return {key.strip(): value.strip() for key, value in pairs}
-
-
-async def _body(request: Request, limit: int) -> bytes | None:
-    """Return the body; None if it is larger than allowed."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        return None
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            return None
-    return bytes(body)
 
 
 def _answer(status: int, reason: str, *, retry_after: int | None = None) -> JSONResponse:

@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jetstream_server import EPOCH, US, Happening, Jetstream, tid
 
-from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
+from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.sources.bluesky import source
 from connectors.sources.bluesky.events import (
-    LAST_REVISION,
     Event,
     Read,
     read_new,

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from local_http import serving
 from mastodon_server import MastodonServer, snowflake, status
 
-from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
+from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.sources.mastodon import streaming
 from connectors.sources.mastodon.polling import MastodonConnector, PollSettings
-from connectors.sources.mastodon.statuses import LAST_REVISION, deletion, parse
+from connectors.sources.mastodon.statuses import deletion, parse
 from connectors.sources.mastodon.streaming import MastodonStreamConnector, StreamSettings
 from connectors.sources.mastodon.timelines import Place
 from connectors.testkit import NOW, HttpConnectorSuite, Recorded, Server

@@ -30,16 +30,18 @@ from meta_sender import (
     whatsapp,
 )
 
-from connectors.contract import BadItem, Context, Fatal, Item, Page
+from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page
+from connectors.ingest import memory
 from connectors.ingest.door import REASONS, Door
 from connectors.ingest.match import Matcher
+from connectors.ingest.memory import BrandMemory
 from connectors.ingest.runner import Runner
 from connectors.memory_log import MemoryLog
-from connectors.sources.meta import inbox
-from connectors.sources.meta.notices import LAST_REVISION, Reader
+from connectors.sources import inbox
+from connectors.sources.meta.notices import Reader
 from connectors.sources.meta.source import MetaConnector, MetaSettings
 from streams import codec
-from streams.records import Batch
+from streams.records import Batch, Mention
 from streams.settings import BrandSettings
 from streams.topics import MENTIONS
 
@@ -287,26 +289,39 @@ def test_200_is_said_only_when_the_log_has_it() -> None:
     asyncio.run(story())
 
 
+@asynccontextmanager
+async def service(log: MemoryLog, **values: Any) -> AsyncIterator[MetaConnector]:
+    """A process of `siaga connect` that knows what is on the log, and no more."""
+    await log.ensure()
+    made = connector(**values)
+    settings = MetaSettings(**{"port": 0, "brand": "tokoraya"} | values)
+    matcher = Matcher({"tokoraya": BrandSettings(names=("Tokoraya",))})
+    known = (await memory.load(log)).get(memory.key_prefix("meta", "live"), ())
+    door = Door("meta", matcher, memory=BrandMemory("meta", saved=known))
+    runner = Runner("meta", made, settings, door, log, partitions=(0, 1))
+    task = asyncio.create_task(runner.run())
+    while not made.port:  # noqa: ASYNC110  # the port is plain state
+        await asyncio.sleep(0.005)
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def published(log: MemoryLog) -> list[Mention]:
+    read = [codec.mentions.decode(r.value or b"") async for c in log.read(MENTIONS) for r in c]
+    return [m for b in read if isinstance(b, Batch) for m in b.mentions]
+
+
 def test_a_redelivery_counts_once_through_the_runner_and_the_log() -> None:
     async def story() -> None:
         log = MemoryLog()
-        await log.ensure()
-        made = connector()
-        settings = MetaSettings(port=0, brand="tokoraya")
-        door = Door("meta", Matcher({"tokoraya": BrandSettings(names=("Tokoraya",))}))
-        runner = Runner("meta", made, settings, door, log, partitions=(0, 1))
-        task = asyncio.create_task(runner.run())
-        while not made.port:  # noqa: ASYNC110  # the port is plain state
-            await asyncio.sleep(0.005)
-        async with httpx.AsyncClient() as http:
+        async with service(log) as made, httpx.AsyncClient() as http:
             for _ in range(3):
                 assert await until_taken(http, made.port, page_feed()) == 1
             assert await until_taken(http, made.port, whatsapp(message("wamid.1", "halo"))) == 1
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        read = [codec.mentions.decode(r.value or b"") async for c in log.read(MENTIONS) for r in c]
-        ids = [m.id for b in read if isinstance(b, Batch) for m in b.mentions]
-        assert sorted(ids) == [
+        assert sorted(m.id for m in await published(log)) == [
             f"meta:page:{PAGE}_1_77",
             "meta:whatsapp_business_account:wamid.1",
         ]
@@ -314,15 +329,44 @@ def test_a_redelivery_counts_once_through_the_runner_and_the_log() -> None:
     asyncio.run(story())
 
 
-def test_an_edit_and_a_deletion_keep_the_time_of_their_comment() -> None:
+LATER = AT + 7200
+EDIT = page_feed(LATER, verb="edited", message="x", created_time=LATER)
+REMOVAL = page_feed(LATER, verb="remove", created_time=LATER)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_edit_and_a_deletion_keep_the_time_of_their_comment(restarts: bool) -> None:
+    """Meta tells when they happened; the stream knows a mention by the time it was published."""
+
     async def story() -> None:
-        async with running() as desk:
-            await desk.post(page_feed())
-            later = AT + 7200
-            await desk.post(page_feed(later, verb="edited", message="x", created_time=later))
-            await desk.post(page_feed(later, verb="remove", created_time=later))
-            assert [i.published_at for i in desk.items] == [MADE] * 3
-            assert desk.items[0].revision < desk.items[1].revision < desk.items[2].revision
+        log = MemoryLog()
+        deliveries = [page_feed(), EDIT, REMOVAL]
+        for part in [[d] for d in deliveries] if restarts else [deliveries]:
+            async with service(log) as made, httpx.AsyncClient() as http:
+                for notice in part:
+                    await until_taken(http, made.port, notice)
+        found = await published(log)
+        assert [m.published_at for m in found] == [MADE] * 3
+        assert found[0].revision < found[1].revision < found[2].revision == LAST_REVISION
+        assert [m.deleted for m in found] == [False, False, True]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_what_was_deleted_stays_so_when_meta_delivers_again_after_a_restart(seen: bool) -> None:
+    async def story() -> None:
+        log = MemoryLog()
+        async with service(log) as made, httpx.AsyncClient() as http:
+            for notice in [page_feed(), REMOVAL] if seen else [REMOVAL]:
+                await until_taken(http, made.port, notice)
+        before = len(await published(log))
+        async with service(log) as made, httpx.AsyncClient() as http:
+            for notice in (page_feed(), EDIT):
+                await until_taken(http, made.port, notice)
+        found = await published(log)
+        assert [m.text for m in found[before:]] == []
+        assert [m.deleted for m in found] == ([False, True] if seen else [])
 
     asyncio.run(story())
 

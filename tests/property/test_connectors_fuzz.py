@@ -70,7 +70,12 @@ def judged(items: Any) -> None:
     for item in items:
         assert isinstance(item, Item | BadItem)
         outcome = door.admit(item, now=NOW)
-        assert outcome.mentions or outcome.dead or "unmatched" in outcome.notes
+        assert (
+            outcome.mentions
+            or outcome.dead
+            or "unmatched" in outcome.notes
+            or "after_deletion" in outcome.notes
+        )
         if outcome.dead:
             assert outcome.dead.reason in REASONS
             assert codec.dead_letter.decode(codec.encode(outcome.dead)) == outcome.dead

@@ -11,13 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors.contract import BadItem, Item
+from connectors.contract import LAST_REVISION, BadItem, Item
 from connectors.sources.bluesky.tid import at, micros
 
 COLLECTION = "app.bsky.feed.post"
-
-LAST_REVISION = 2**53 - 1
-"""A deletion is the last word, and the same each time that it is told."""
 
 
 class _Parent(msgspec.Struct, frozen=True):

@@ -7,15 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from connectors.contract import BadItem, Item
+from connectors.contract import LAST_REVISION, BadItem, Item
 from connectors.sources.markup import to_text
 from streams.records import Engagement
 
 PUBLIC = frozenset({"public", "unlisted"})
 """Visibilities that may be collected; others are letters to people."""
-
-LAST_REVISION = 2**53 - 1
-"""A deletion is the last word, and the same each time that it is told."""
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -13,10 +13,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.contract import BadItem, Item
-
-LAST_REVISION = 2**53 - 1
-"""A deletion is the last word, and the same each time that it is told."""
+from connectors.contract import LAST_REVISION, BadItem, Item
 
 CHANNELS = {
     "page": "facebook",

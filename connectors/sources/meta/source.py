@@ -9,13 +9,11 @@ would come again for a day and a half, and be no more readable.
 """
 
 import hmac
-from collections import OrderedDict
 from collections.abc import AsyncIterator
-from datetime import datetime
+from contextlib import aclosing
 from hashlib import sha256
 from typing import ClassVar, Literal
 
-from msgspec.structs import replace
 from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,13 +21,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
+from connectors.sources.inbox import Inbox, Stopping, TooMuch, body_of
 from connectors.sources.meta.graph import look_up
-from connectors.sources.meta.inbox import Delivery, Inbox, Stopping, TooMuch, body_of
 from connectors.sources.meta.notices import CHANNELS, Reader, is_mention
 from streams.settings import Name
-
-REMEMBERED = 50_000
-"""Times of publication: an edit or a deletion has to carry the one of its post."""
 
 CHALLENGE_CHARS = 256
 
@@ -69,7 +64,6 @@ class MetaConnector:
         self._context = context
         self._inbox = Inbox(most=settings.max_waiting)
         self._token = ""
-        self._made: OrderedDict[str, datetime] = OrderedDict()
 
     @property
     def port(self) -> int:
@@ -87,21 +81,11 @@ class MetaConnector:
         if len(secret) < 16:
             raise Fatal(f"{settings.app_secret_env} is too short for an app secret")
         reader = Reader(brand=settings.brand or "", accounts=settings.accounts, key=secret)
-        taken: list[Delivery] = []
-        async with self._inbox.listening(
-            self._app(reader, secret, token), settings.host, settings.port
-        ):
-            try:
-                while True:
-                    taken = await self._inbox.take()
-                    yield Page(tuple(i for d in taken for i in d.items), None)
-                    # The runner is back: the log has acknowledged the page.
-                    for delivery in taken:
-                        if not delivery.done.done():
-                            delivery.done.set_result(None)
-            finally:
-                for delivery in taken:
-                    delivery.done.cancel()
+        app = self._app(reader, secret, token)
+        pages = self._inbox.pages(app, settings.host, settings.port)
+        async with aclosing(pages) as delivered:
+            async for page in delivered:
+                yield page
 
     async def close(self) -> None:
         """The server stops with the stream."""
@@ -135,11 +119,10 @@ class MetaConnector:
         except Retryable:
             # Meta delivers again, and the Graph API may have recovered by then.
             return _answer(503, "the words of a mention cannot be read now", retry_s=60)
-        items = tuple(self._dated(i) for i in found)
-        if not items:
+        if not found:
             return _answer(200, "ok")
         try:
-            await self._inbox.put(items)
+            await self._inbox.put(found)
         except TooMuch:
             return _answer(503, "more waits than the log takes; deliver again", retry_s=5)
         except Stopping:
@@ -169,18 +152,6 @@ class MetaConnector:
             except Fatal as e:
                 return (*found, BadItem("broken_row", str(e), f"instagram:{account}", body))
         return (*(i for i in found if not is_mention(i)), *looked)
-
-    def _dated(self, item: Item | BadItem) -> Item | BadItem:
-        """Give edits and deletions the time of what they are about."""
-        if isinstance(item, BadItem):
-            return item
-        known = self._made.get(item.native_id)
-        if item.revision and known is not None:
-            return replace(item, published_at=known)
-        self._made.setdefault(item.native_id, item.published_at)
-        if len(self._made) > REMEMBERED:
-            self._made.popitem(last=False)
-        return item
 
 
 def is_signed(body: bytes, header: str, secret: bytes) -> bool:

@@ -11,7 +11,7 @@ from connectors.contract import Item, Page, SourceSettings
 from connectors.ingest import cursors, memory
 from connectors.ingest.door import Door
 from connectors.ingest.match import Matcher
-from connectors.ingest.memory import SEGMENT_IDS, SEGMENTS, BrandMemory, key_prefix
+from connectors.ingest.memory import NOTHING, SEGMENT_IDS, SEGMENTS, BrandMemory, key_prefix
 from connectors.ingest.runner import Runner
 from connectors.memory_log import MemoryLog
 from streams import codec
@@ -94,7 +94,7 @@ def test_a_killed_process_forgets_no_brand_of_what_its_cursor_covers() -> None:
         at = int((await cursors.load(log))["s", "live"].cursor or 0)
         after = await started(log, Timeline())
         for native_id, brand in (("7", "kopi"), ("8", "teh"))[:at]:
-            assert after.door.memory.get(native_id) == (brand,)
+            assert after.door.memory.get(native_id).brands == (brand,)
 
     asyncio.run(story())
 
@@ -110,7 +110,7 @@ def test_a_brand_that_was_taken_out_gets_no_deletions() -> None:
 def test_only_the_live_run_writes_its_memory_down() -> None:
     drill = BrandMemory("s", "drill")
     drill.put("7", ("kopi",))
-    assert drill.get("7") == ("kopi",)
+    assert drill.get("7").brands == ("kopi",)
     assert drill.unsaved() == []
 
 
@@ -129,9 +129,9 @@ def test_the_ring_is_bounded_and_the_newest_stay() -> None:
     assert len(kept) == SEGMENTS
     again = BrandMemory("s", saved=kept.values())
     for reader in (known, again):
-        assert reader.get(str(count - 1)) == ("kopi",)
-        assert reader.get(str(count - SEGMENT_IDS * (SEGMENTS - 1))) == ("kopi",)
-        assert reader.get("0") == ()
+        assert reader.get(str(count - 1)).brands == ("kopi",)
+        assert reader.get(str(count - SEGMENT_IDS * (SEGMENTS - 1))).brands == ("kopi",)
+        assert reader.get("0") == NOTHING
 
 
 @given(
@@ -153,11 +153,11 @@ def test_what_was_written_is_what_is_read(puts: list[tuple[int, list[str]]]) -> 
         known.put(str(n), tuple(brands))
     kept |= {e.key or b"": e.value or b"" for e in known.unsaved()}
     again = BrandMemory("s", saved=kept.values())
-    assert {n: again.get(n) for n in wanted} == wanted
+    assert {n: again.get(n).brands for n in wanted} == wanted
 
 
 def test_segments_of_another_version_are_forgotten_and_harm_nothing() -> None:
-    assert BrandMemory("s", saved=[b"", b"\xff", b"{}"]).get("1") == ()
+    assert BrandMemory("s", saved=[b"", b"\xff", b"{}"]).get("1") == NOTHING
 
 
 def test_segments_are_no_cursors() -> None:

@@ -1,7 +1,7 @@
 """An HTTP server for deliveries whose senders hear "taken" only when the log has them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 
-from connectors.contract import BadItem, Fatal, Item
+from connectors.contract import BadItem, Fatal, Item, Page
 
 HEARTBEAT_S = 2.0
 PAGE_ITEMS = 1000
@@ -78,7 +78,31 @@ class Inbox:
         finally:
             self._held -= len(items)
 
-    async def take(self) -> list[Delivery]:
+    async def pages(self, app: Starlette, host: str, port: int) -> AsyncGenerator[Page, None]:
+        """Serve an application and yield what it puts here; nothing after a while is a page, too.
+
+        Whoever asks for the next page has the last one on the log; at the end the senders of what
+        was not taken hear it.
+
+        Raises
+        ------
+        Fatal
+            If the port is taken.
+        """
+        taken: list[Delivery] = []
+        async with self._listening(app, host, port):
+            try:
+                while True:
+                    taken = await self._take()
+                    yield Page(tuple(i for d in taken for i in d.items), None)
+                    for delivery in taken:
+                        if not delivery.done.done():
+                            delivery.done.set_result(None)
+            finally:
+                for delivery in taken:
+                    delivery.done.cancel()
+
+    async def _take(self) -> list[Delivery]:
         """Return what waits, up to a page; nothing after a while: silence is no blindness."""
         try:
             async with asyncio.timeout(HEARTBEAT_S):
@@ -92,14 +116,7 @@ class Inbox:
         return taken
 
     @asynccontextmanager
-    async def listening(self, app: Starlette, host: str, port: int) -> AsyncIterator[None]:
-        """Serve an application; at the end the senders of what was not taken hear it.
-
-        Raises
-        ------
-        Fatal
-            If the port is taken.
-        """
+    async def _listening(self, app: Starlette, host: str, port: int) -> AsyncIterator[None]:
         server = _Server(
             uvicorn.Config(
                 app,
