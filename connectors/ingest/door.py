@@ -205,9 +205,8 @@ class Door:
         published = item.published_at.astimezone(UTC)
         ahead = published > now + FUTURE_SKEW
         at_s = known.published_s
-        if at_s and (
-            ahead or ((item.revision or item.deleted) and at_s != published.timestamp() // 1)
-        ):
+        kept = item.keeps_time or item.deleted
+        if at_s and (ahead or (kept and at_s != published.timestamp() // 1)):
             # The first time of an id stays: another one would make it another mention.
             return datetime.fromtimestamp(at_s, UTC), ahead
         return ((now + FUTURE_SKEW).replace(microsecond=0) if ahead else published), ahead

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.contract import BadItem, Item
+from connectors.sources.overlap import stamp_ms
 from streams.records import Engagement
 
 
@@ -84,11 +85,6 @@ def read_review(raw: bytes, *, package: str, brand: str = "") -> Read:
     if not items:
         items.append(BadItem("empty_text", "a review without comments", review.review_id, raw))
     return Read(tuple(items), newest_ms)
-
-
-def stamp_ms(item: Item) -> int:
-    """Return when an item was last changed."""
-    return int(item.published_at.timestamp() * 1000)
 
 
 def _statement(review: Review, said: UserComment, package: str, brand: str) -> Item:

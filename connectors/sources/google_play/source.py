@@ -6,7 +6,6 @@ begins with what was created or modified last, holds one week, and only reviews 
 """
 
 import logging
-from collections import OrderedDict
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
@@ -17,13 +16,13 @@ from pydantic import Field
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
 from connectors.http import ask, client
 from connectors.sources.google_play.account import ServiceAccount, read_key
-from connectors.sources.google_play.reviews import read_review, stamp_ms
+from connectors.sources.google_play.reviews import read_review
+from connectors.sources.overlap import Overlap, stamp_ms
 from streams.settings import Name
 
 logger = logging.getLogger(__name__)
 
 SCOPE = "https://www.googleapis.com/auth/androidpublisher"
-REMEMBERED = 20_000
 
 
 class GooglePlaySettings(SourceSettings):
@@ -69,7 +68,7 @@ class GooglePlayConnector:
     def __init__(self, settings: GooglePlaySettings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._overlap = Overlap()
         self._http: httpx.AsyncClient | None = None
         self._account: ServiceAccount | None = None
         self._trusted = False
@@ -114,7 +113,7 @@ class GooglePlayConnector:
         token = listing.pages.next_page_token
         more = bool(token) and oldest_ms is not None and oldest_ms > low_ms
         place = Place(place.since_ms, high_ms, token) if more else Place(high_ms)
-        return Page(self._chosen(items, low_ms), _written(place), more=more)
+        return Page(self._overlap.fresh(items, after_ms=low_ms), _written(place), more=more)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -144,21 +143,6 @@ class GooglePlayConnector:
             f"Google refuses the service account for {self._settings.package}: invite it in the "
             "Play Console (Users and permissions) and let it reply to reviews"
         )
-
-    def _chosen(self, items: list[Item | BadItem], low_ms: int) -> tuple[Item | BadItem, ...]:
-        """Leave out what is older than the round looks back, and what was given out before."""
-        chosen: list[Item | BadItem] = []
-        for item in items:
-            if isinstance(item, Item):
-                key = (item.native_id, item.revision)
-                if stamp_ms(item) <= low_ms or key in self._known:
-                    continue
-                self._known[key] = None
-                if len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-            chosen.append(item)
-        chosen.reverse()  # the API lists the newest first
-        return tuple(chosen)
 
     def _warn_of_replies(self) -> None:
         package, brand = self._settings.package, self._settings.brand

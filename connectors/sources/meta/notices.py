@@ -242,6 +242,7 @@ class Reader:
                 in_reply_to=parent,
                 revision=revision,
                 deleted=removed,
+                keeps_time=revision > 0,
             )
         ]
 

@@ -127,11 +127,6 @@ def read_video(raw: bytes) -> Item | BadItem:
     )
 
 
-def stamp_ms(item: Item) -> int:
-    """Return when an item was made or last edited."""
-    return max(_ms(item.published_at), item.revision * 1000)
-
-
 def _item(comment: Comment, video: str, brand: str, *, replies: int = 0) -> Item:
     s = comment.snippet
     video = s.video_id or video

@@ -8,7 +8,6 @@ A page's token is kept in the cursor, so that a round goes on where it stopped.
 """
 
 import logging
-from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
@@ -16,14 +15,14 @@ import msgspec
 from pydantic import Field, model_validator
 
 from connectors.contract import BadItem, Context, Item, Page, SourceSettings
+from connectors.sources.overlap import Overlap, stamp_ms
 from connectors.sources.youtube.api import STALE, Api
-from connectors.sources.youtube.comments import read_comment, read_thread, read_video, stamp_ms
+from connectors.sources.youtube.comments import read_comment, read_thread, read_video
 from connectors.sources.youtube.quota import Spent
 from streams.settings import Name
 
 logger = logging.getLogger(__name__)
 
-REMEMBERED = 20_000
 THREADS_REMEMBERED = 500
 """Threads whose number of replies is kept in the cursor."""
 
@@ -120,7 +119,7 @@ class YoutubeConnector:
             daily_searches=settings.daily_searches,
             allow_private=settings.allow_private,
         )
-        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._overlap = Overlap()
         self._warned: set[str] = set()
 
     async def fetch(self, cursor: str | None) -> Page:
@@ -193,7 +192,7 @@ class YoutubeConnector:
             spot = _replace(spot, high_ms=high_ms, token=listing.token)
         else:
             spot = Spot(since_ms=high_ms)
-        chosen = self._chosen(items, low_ms)
+        chosen = self._overlap.fresh(items, after_ms=low_ms)
         place = _replace(place, spots={**place.spots, key: spot}, pending=tuple(pending))
         return chosen, _replace(place, turn=key) if goes_on else self._next(place, key)
 
@@ -222,7 +221,7 @@ class YoutubeConnector:
         while len(counts) > THREADS_REMEMBERED:
             del counts[next(iter(counts))]
         place = _replace(place, pending=rest, counts=counts)
-        return self._chosen(items, first.low_ms), self._rounded(place)
+        return self._overlap.fresh(items, after_ms=first.low_ms), self._rounded(place)
 
     async def _search(
         self, place: Place, key: str, words: str, now: datetime
@@ -252,7 +251,7 @@ class YoutubeConnector:
             searched_ms={**place.searched_ms, key: _ms(now)},
             found=kept,
         )
-        return self._chosen(items, low_ms), self._next(place, key)
+        return self._overlap.fresh(items, after_ms=low_ms), self._next(place, key)
 
     # ---- the round
 
@@ -288,21 +287,6 @@ class YoutubeConnector:
             watermark = _at(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
         more = bool(place.turn or place.pending)
         return Page(items, msgspec.json.encode(place).decode(), more=more, watermark=watermark)
-
-    def _chosen(self, items: list[Item | BadItem], low_ms: int) -> tuple[Item | BadItem, ...]:
-        """Leave out what is older than the round looks back, and what was given out before."""
-        chosen: list[Item | BadItem] = []
-        for item in items:
-            if isinstance(item, Item):
-                key = (item.native_id, item.revision)
-                if stamp_ms(item) <= low_ms or key in self._known:
-                    continue
-                self._known[key] = None
-                if len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-            chosen.append(item)
-        chosen.reverse()  # the API lists the newest first
-        return tuple(chosen)
 
     def _first_ms(self, now: datetime) -> int:
         return _ms(now - timedelta(minutes=self._settings.since_minutes))

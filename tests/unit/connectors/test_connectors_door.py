@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.contract import BadItem, Item
+from connectors.contract import LAST_REVISION, BadItem, Item
 from connectors.ingest.clean import MAX_CHARS
 from connectors.ingest.door import FUTURE_SKEW, REASONS, Door, Privacy
 from connectors.ingest.match import Matcher
@@ -136,6 +136,30 @@ def test_a_deletion_finds_the_brands_of_its_text_and_takes_the_text_along(door: 
     gone = door.admit(item(native_id="9", text="", deleted=True, revision=1), now=NOW)
     [(brand, mention)] = gone.mentions
     assert (brand, mention.deleted, mention.text) == ("tokoraya", True, "")
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [({"deleted": True}, True), ({"keeps_time": True}, True), ({}, False)],
+)
+def test_the_time_of_the_first_version_holds_where_only_that_of_the_change_is_told(
+    door: Door, values: dict[str, Any], kept: bool
+) -> None:
+    later = NOW + timedelta(hours=2)
+    door.admit(item(native_id="9", published_at=NOW), now=NOW)
+    changed = item(native_id="9", published_at=later, revision=1, **values)
+    [(_, mention)] = door.admit(changed, now=later).mentions
+    assert mention.published_at == (NOW if kept else later)
+
+
+def test_a_deletion_is_the_last_word(door: Door) -> None:
+    door.admit(item(native_id="9"), now=NOW)
+    [(_, gone)] = door.admit(item(native_id="9", deleted=True), now=NOW).mentions
+    assert gone.revision == LAST_REVISION
+    for revision in (0, 1):
+        again = door.admit(item(native_id="9", revision=revision), now=NOW)
+        assert (again.mentions, again.notes) == ((), ("after_deletion",))
+    assert door.admit(item(native_id="9", deleted=True), now=NOW).mentions
 
 
 def test_an_edit_that_drops_the_name_still_arrives(door: Door) -> None:
