@@ -28,6 +28,8 @@ _SPAM: Final = re.compile(
 _TRIGGERS: Final = frozenset(word_list("flag_triggers.txt"))
 """Every pattern needs one of these tokens: without one, one check suffices."""
 READ_LIMIT: Final = 1_000
+TAGS_LEAST: Final = 6
+"""Hashtags that make a mention spam if they are most of it."""
 _BREACH: Final = re.compile(
     r"\b(?:data|akun|saldo|rekening|account|password|sandi|otp)\b.{0,40}"
     r"\b(?:bocor|dibobol|kebobolan|dibajak|diretas|dihack|dicuri|dijual|disebar|leak\w*|breach\w*"
@@ -51,7 +53,7 @@ def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, .
             found.append("giveaway")
         if _REPOST.search(head):
             found.append("repost")
-    if "spam" not in found and _mostly_tags(raws):
+    if text.count("#") >= TAGS_LEAST and "spam" not in found and _mostly_tags(raws):
         found.insert(0, "spam")
     if "security" in topics and _BREACH.search(head):
         found.append("security")
@@ -59,7 +61,5 @@ def flags(text: str, raws: Sequence[str], topics: Sequence[str]) -> tuple[str, .
 
 
 def _mostly_tags(raws: Sequence[str]) -> bool:
-    if len(raws) < 6:
-        return False
     tags = sum(1 for r in raws if r[0] == "#")
-    return tags >= 6 and tags * 2 > len(raws)
+    return tags >= TAGS_LEAST and tags * 2 > len(raws)

@@ -1,6 +1,7 @@
 """The language of a mention, from its most frequent small words: cheap, and honest when unsure."""
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 from detectors.language.tokens import sections
@@ -14,23 +15,16 @@ _HINT: Final = 1.5
 _ALIAS: Final = {"in": "id", "ind": "id", "eng": "en", "jav": "jv", "sun": "su"}
 
 
-class _Votes(dict[str, int]):
-    """Packed votes of a token; 0 for an unknown one."""
-
-    def __missing__(self, key: str) -> int:
-        return 0
-
-
-def _votes() -> _Votes:
+def _votes() -> dict[str, int]:
+    """Packed votes of the tokens that tell."""
     found: dict[str, list[int]] = {}
     for word, codes in sections("languages.txt").items():
         found[word] = [LANGUAGES.index(code) for code in codes]
-    return _Votes(
-        {w: sum((2 if len(at) == 1 else 1) << p * _FIELD for p in at) for w, at in found.items()}
-    )
+    return {w: sum((2 if len(at) == 1 else 1) << p * _FIELD for p in at) for w, at in found.items()}
 
 
-_vote: Final = _votes().__getitem__
+_vote: Final = _votes().get
+_NONE: Final = repeat(0)
 
 
 def language(raws: Sequence[str], hint: str = "") -> str:
@@ -43,7 +37,7 @@ def language(raws: Sequence[str], hint: str = "") -> str:
     hint
         What the source says ("id", "en-US", "und"): decides ties and texts without known words.
     """
-    total = sum(map(_vote, raws if len(raws) <= _READ else raws[:_READ]))
+    total = sum(map(_vote, raws if len(raws) <= _READ else raws[:_READ], _NONE))
     if not total and not hint:
         return ""
     mask = (1 << _FIELD) - 1

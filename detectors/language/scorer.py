@@ -31,6 +31,10 @@ PAIRS_PER_TOKEN: Final = 3
 """Pairs of neighbours kept, by the tokens kept."""
 
 
+LEAD_LEAST: Final = round(0.05 * ONE)
+"""Weight difference, in `ONE`s, below which a token did not decide anything."""
+
+
 def piece(raw: str) -> Piece:
     """The compiled token; what means the same (slang, handles, numbers) is compiled once.
 
@@ -85,7 +89,7 @@ class Scorer:
         self._turned: dict[str, tuple[int, int]] = _Memo(self._compile_turned)
         self._places: dict[int, int] = _Memo(self._place)
         self._by_words: dict[tuple[str, ...], _Entry] = {}
-        self._leads: dict[int, tuple[int, ...]] = _Memo(self._lead)
+        self._leads: dict[int, tuple[int, ...] | None] = _Memo(self._lead)
         self._following: dict[int, dict[str, int]] = {}
         self._pairs = 0
 
@@ -114,20 +118,31 @@ class Scorer:
         """
         return self.sums_of(split(text))
 
-    def sums_of(self, raws: Sequence[str]) -> tuple[Sequence[int], float]:
-        """As `sums`, of a text that is already split."""
+    def sums_of(
+        self, raws: Sequence[str], each: list[int] | None = None
+    ) -> tuple[Sequence[int], float]:
+        """As `sums`, of a text that is already split.
+
+        Parameters
+        ----------
+        each
+            An empty list that takes each token's own sums, its pair with the one before included
+            (for `leads`).
+        """
+        said = [] if each is None else each
         entries = self._entries
         turned = self._turned
-        total = tail = reach = n = seen = first_polar = last_polar = 0
+        tail = reach = n = seen = first_polar = last_polar = 0
         before = self._after(features.START)
         seen_but = asks = False
         for raw in raws:
             entry = entries[raw]
             if entry is None:
+                said.append(0)
                 continue
             n += 1
             plain, following, special = entry
-            total += (turned[raw][0] if reach else plain) + before[raw]
+            said.append((turned[raw][0] if reach else plain) + before[raw])
             before = following
             if special is None:
                 if reach:
@@ -152,11 +167,12 @@ class Scorer:
                 reach = new_reach
             elif reach:
                 reach -= 1
+        total = sum(said)
+        places = self._places
         if seen_but:
             total += tail
         if asks:
-            total += self._places[features.ASKS]
-        places = self._places
+            total += places[features.ASKS]
         total += places[length_place(n)] + places[SIGNATURES[seen]]
         if first_polar:
             total += places[ends_place(first_polar, last_polar)]
@@ -165,37 +181,35 @@ class Scorer:
             self.forget()
         return fields[1:], (fields[0] / 100.0) ** 0.5
 
-    def leads(self, raws: Sequence[str], output: int, least: int) -> dict[str, int]:
+    def leads(self, raws: Sequence[str], each: Sequence[int], output: int) -> dict[str, int]:
         """By how much each token speaks for an output of the first table over the best other one.
 
-        Its pair with the token before is included, a "but" clause's extra weight is not; tokens
-        below `least` (in `ONE`s) are left out.
+        What a "but" clause weighs more is not included; tokens below `LEAD_LEAST` are left out.
+
+        Parameters
+        ----------
+        each
+            The tokens' own sums, from `sums_of`.
         """
-        entries, turned, leads = self._entries, self._turned, self._leads
-        if len(leads) > self._pairs_most:
-            leads.clear()
         found: dict[str, int] = {}
-        before = self._after(features.START)
-        reach = 0
-        for raw in raws:
-            entry = entries[raw]
-            if entry is None:
-                continue
-            plain, following, special = entry
-            lead = leads[(turned[raw][0] if reach else plain) + before[raw]][output]
-            if lead >= least:
-                found[raw] = found.get(raw, 0) + lead
-            before = following
-            if special is not None and special[1] is not None:
-                reach = special[1]
-            elif reach:
-                reach -= 1
+        known = self._leads
+        if len(known) > self._pairs_most:
+            known.clear()
+        for raw, total in zip(raws, each, strict=True):
+            leads = known[total]
+            if leads is not None and leads[output] >= LEAD_LEAST:
+                found[raw] = found.get(raw, 0) + leads[output]
         return found
 
-    def _lead(self, total: int) -> tuple[int, ...]:
-        """For each output of the first table, its sum less the largest other one."""
+    def _lead(self, total: int) -> tuple[int, ...] | None:
+        """For each output of the first table, its sum less the largest other one.
+
+        None if no output leads: most tokens decide nothing.
+        """
         values = unpack_low(total, 1 + self.tables[0].outputs)[1:]
         *_, second, best = sorted(values)
+        if best - second < LEAD_LEAST:
+            return None
         return tuple(v - (second if v == best else best) for v in values)
 
     def _sum(self, side: Side) -> list[int]:
@@ -218,7 +232,7 @@ class Scorer:
                 for output, weight in enumerate(table.weights[place & table.mask].tolist()):
                     if weight:
                         total += round(weight * ONE) << (shift + output * FIELD_BITS)
-            shift += table.outputs * FIELD_BITS
+            shift += table.weights.shape[1] * FIELD_BITS
         return total
 
     def _compile(self, raw: str) -> _Entry | None:

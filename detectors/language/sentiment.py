@@ -59,6 +59,7 @@ class SentimentClassifier(base.Classifier):
             self._known.append(y)
             if len(self._known) > self._table.outputs:
                 self._table.widen()
+                self._scorer = None  # its fields are those of fewer labels
         chances = self._chances(places, values)
         error = np.array([-p for p in chances])
         error[self._known.index(y)] += 1.0

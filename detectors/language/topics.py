@@ -58,6 +58,10 @@ class TopicClassifier(base.MultiLabelClassifier):
         rules = Rules(self.taxonomy or default())
         self.rules = rules
         self._prior = Scorer((), rules.points, rules.pairs, rules.fields)
+        self._make_scorer()
+
+    def _make_scorer(self) -> None:
+        rules = self.rules
         self._scorer = Scorer((self._table,), rules.points, rules.pairs, rules.fields)
         self._stale = False
 
@@ -92,6 +96,7 @@ class TopicClassifier(base.MultiLabelClassifier):
                 prior.append(0.0)
                 if len(self._known) > self._table.outputs:
                     self._table.widen()
+                    self._make_scorer()  # its fields are those of fewer topics
         chances = [
             sigmoid(p + s) for p, s in zip(prior, self._table.scores(places, values), strict=False)
         ]

@@ -43,8 +43,6 @@ WORDLESS_NEUTRAL: Final = 2.0
 _POINTS_MOST: Final = round(POINTS_MOST * ONE)
 WEIGHTS: Final = "sentiment.bin"
 HIGHLIGHTS_MOST: Final = 5
-HIGHLIGHT_LEAST: Final = round(0.05 * ONE)
-"""Weight difference, in `ONE`s, below which a token did not decide anything."""
 
 
 class LanguageConfig(msgspec.Struct, frozen=True):
@@ -156,18 +154,24 @@ class Language:
     ) -> tuple[Understood, tuple[str, ...]]:
         """As `understand`, with up to five tokens that spoke most for the sentiment given."""
         raws = split(text)
-        read = self._understood(text, raws, lang, rating)
-        leads = self._scorer.leads(raws, SENTIMENTS.index(read.sentiment), HIGHLIGHT_LEAST)
+        each: list[int] = []
+        read = self._understood(text, raws, lang, rating, each)
+        leads = self._scorer.leads(raws, each, SENTIMENTS.index(read.sentiment))
         strongest = sorted(leads, key=leads.__getitem__, reverse=True)
         return read, tuple(strongest[:HIGHLIGHTS_MOST])
 
     def _understood(
-        self, text: str, raws: Sequence[str], lang: str, rating: float | None
+        self,
+        text: str,
+        raws: Sequence[str],
+        lang: str,
+        rating: float | None,
+        each: list[int] | None = None,
     ) -> Understood:
         if self._stale:
             self._scorer.forget()
             self._stale = False
-        sums, length = self._scorer.sums_of(raws)
+        sums, length = self._scorer.sums_of(raws, each)
         scale = ONE * length
         scores = [sums[0] / scale, sums[1] / scale, sums[2] / scale]
         if length < WORDLESS_LENGTH:

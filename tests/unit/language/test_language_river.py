@@ -43,3 +43,19 @@ def test_estimator_passes_rivers_check(
 
 def test_no_check_of_river_is_skipped() -> None:
     assert all(not model._unit_test_skips() for model in ESTIMATORS)
+
+
+def test_label_that_joins_after_a_prediction_is_predicted() -> None:
+    model = SentimentClassifier()
+    for text, label in (("bagus", "up"), ("jelek", "down"), ("biasa", "flat")):
+        model.learn_one(text, label)
+        assert model.predict_one(text) == label
+
+
+def test_topic_that_joins_after_a_prediction_is_predicted() -> None:
+    model = TopicClassifier()
+    assert "weather" not in model.predict_proba_one("badai")
+    for _ in range(3):
+        model.learn_one("badai", {"weather": True})
+    assert model.predict_one("badai")["weather"]
+    assert model.predict_one("paket hilang di gudang kurir")["delivery"]
