@@ -3,11 +3,11 @@
 import math
 
 from detectors.anomaly.config import BankConfig
-from detectors.anomaly.detector import UPPER_SCORE, Detector
+from detectors.anomaly.detector import Detector
 from detectors.anomaly.features import Features
 from detectors.anomaly.level import Level
 from detectors.anomaly.reading import Reading
-from detectors.anomaly.surprise import neg_log_tail, tail_z
+from detectors.anomaly.surprise import neg_log_tail
 from detectors.anomaly.tail import Tail
 from detectors.anomaly.windows import Windows
 
@@ -50,6 +50,8 @@ class CountEngine:
         self.mean = 0.0
         self.mean_block = -1
         self.blocks = 0.0
+        self._known: tuple[float, float, float, int] | None = None
+        """The last surprise until something is learned: who reads a minute then learns it."""
 
     @property
     def settled(self) -> bool:
@@ -68,12 +70,18 @@ class CountEngine:
 
     def surprise(self, x: float, mean: float) -> tuple[float, int]:
         """-ln p of the most surprising window, and which it is."""
+        known = self._known
+        if known is not None and known[0] == x and known[1] == mean:
+            return known[2], known[3]
         z, where = self.windows.best(x, mean)
-        return neg_log_tail(z), where
+        s = neg_log_tail(z)
+        self._known = (x, mean, s, where)
+        return s, where
 
     def step(self, x: float, start_s: int) -> None:
         """Take in one closed step."""
         mean = self._enter(start_s)
+        self._known = None
         self.windows.push(x, mean)
         self.block_x += x
         self.block_n += 1.0
@@ -87,12 +95,14 @@ class CountEngine:
     def empty(self, steps: int, start_s: int) -> None:
         """Take in `steps` empty steps, which end no later than their block."""
         mean = self._enter(start_s)
+        self._known = None
         self.windows.push_empty(steps, mean)
         self.block_n += steps
         self._leave(start_s + steps * self.step_s)
 
     def hold(self, steps: float, end_s: int) -> None:
         """Let time pass until `end_s` without learning."""
+        self._known = None
         self.windows.pass_time(steps)
         blocks = end_s // self.block_s - self.mean_block
         if self.mean_block >= 0 and blocks > 0:
@@ -150,6 +160,7 @@ class CountEngine:
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
+        self._known = None
         self.block_x, self.block_n, self.mean = state[:3]
         self.mean_block = int(state[3])
         self.blocks = state[4]
@@ -165,7 +176,7 @@ class CountDetector(Detector):
         super().__init__(config)
         self.engine = self.make_engine()
         self.tail = self.engine.tail()
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
 
     def make_engine(self) -> CountEngine:
         config = self.dials
@@ -225,10 +236,7 @@ class CountDetector(Detector):
         engine.step(value, start_s)
         self.seen_s += engine.step_s
         if engine.mean_block != block:
-            self._refresh_upper()
-
-    def _refresh_upper(self) -> None:
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+            self.refresh_upper()
 
     def quiet(self, steps: int, *, start_s: int) -> None:
         engine = self.engine
@@ -255,7 +263,7 @@ class CountDetector(Detector):
             steps -= now
             self.seen_s += now * engine.step_s
             if engine.mean_block != block:
-                self._refresh_upper()
+                self.refresh_upper()
         self.clock = at
 
     def state(self) -> list[float]:

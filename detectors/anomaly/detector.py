@@ -8,6 +8,7 @@ from river import base
 from detectors.anomaly.config import BankConfig
 from detectors.anomaly.features import Features, from_dict
 from detectors.anomaly.reading import Reading
+from detectors.anomaly.surprise import tail_z
 from detectors.anomaly.tail import Tail
 
 DEFAULT = BankConfig()
@@ -31,6 +32,8 @@ class Detector(base.AnomalyDetector, abc.ABC):
         self.clock = 0
         self.seen_s = 0.0
         self.tail = Tail(looks=1.0)
+        self._upper_z = 0.0
+        self._upper_s: float | None = None
 
     # River's side.
 
@@ -63,6 +66,23 @@ class Detector(base.AnomalyDetector, abc.ABC):
     @abc.abstractmethod
     def load(self, state: list[float]) -> None:
         """Take the numbers that `state` gave."""
+
+    def refresh_upper(self) -> None:
+        """Take the tail as it stands for the upper bound of the readings to come."""
+        self._upper_s = self.tail.surprise_at(UPPER_SCORE)
+
+    @property
+    def upper_z(self) -> float:
+        """Z-score of the upper bound, worked out when it is asked for: quiet blocks never do."""
+        if self._upper_s is not None:
+            self._upper_z = tail_z(self._upper_s)
+            self._upper_s = None
+        return self._upper_z
+
+    @upper_z.setter
+    def upper_z(self, z: float) -> None:
+        self._upper_z = z
+        self._upper_s = None
 
     @property
     def warming(self) -> bool:

@@ -6,7 +6,7 @@ from detectors.anomaly.config import BankConfig
 from detectors.anomaly.detector import UPPER_SCORE, Detector
 from detectors.anomaly.features import Features
 from detectors.anomaly.reading import Reading
-from detectors.anomaly.surprise import THIRD, neg_log_tail, tail_z
+from detectors.anomaly.surprise import THIRD, neg_log_tail
 from detectors.anomaly.tail import Tail
 
 LOGISTIC = math.sqrt(3.0) / math.pi
@@ -45,7 +45,7 @@ class MagnitudeDetector(Detector):
         self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
         self.block_s = max(config.block_s, step)
         self.tail = Tail(LOOKS, event=config.event_steps, cap=config.event_cap)
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
         self.fade = math.exp(-step / (86_400.0 * config.base_days))
         self.often_x = OFTEN_PRIOR * PRIOR_VALUES
         self.often_n = PRIOR_VALUES
@@ -188,7 +188,7 @@ class MagnitudeDetector(Detector):
             cap = WINDOW_CAP_SQUARED * self.variance[i]
             self.variance[i] += rate * (min(d * d, cap) - self.variance[i])
             self.variance[i] = max(self.variance[i], 1e-6)
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
 
     def _learn_value(self, y: float) -> None:
         if self.values == 0.0:

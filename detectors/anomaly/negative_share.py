@@ -4,10 +4,10 @@ import math
 
 from detectors.anomaly.config import BankConfig
 from detectors.anomaly.counts import LOOKS_PER_SCALE
-from detectors.anomaly.detector import UPPER_SCORE, Detector
+from detectors.anomaly.detector import Detector
 from detectors.anomaly.features import Features
 from detectors.anomaly.reading import Reading
-from detectors.anomaly.surprise import beta_z, neg_log_tail, tail_z
+from detectors.anomaly.surprise import beta_z, neg_log_tail
 from detectors.anomaly.tail import Tail
 from detectors.anomaly.windows import Z_CAP_SQUARED
 
@@ -73,7 +73,7 @@ class NegativeShare(Detector):
         self.tail = Tail(
             max(1.0, LOOKS_PER_SCALE * n), event=config.event_steps, cap=config.event_cap
         )
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
 
     def _surprise(self, n: float, x: float, share: float) -> tuple[float, int]:
         best, where = 0.0, 0
@@ -186,7 +186,7 @@ class NegativeShare(Detector):
             self.share = min(max(share, 0.005), 0.995)
         self.block_x = 0.0
         self.block_n = 0.0
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
 
     def _learn_correlation(self, i: int, c: float) -> None:
         n = c * self.mentions[i]

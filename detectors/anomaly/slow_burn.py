@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from detectors.anomaly.config import BankConfig
 from detectors.anomaly.counts import CountEngine
-from detectors.anomaly.detector import UPPER_SCORE, Detector
+from detectors.anomaly.detector import Detector
 from detectors.anomaly.features import Features
 from detectors.anomaly.reading import Reading
-from detectors.anomaly.surprise import tail_z
 from detectors.anomaly.tail import Tail
 
 MEMORY_BLOCKS = 4_000.0
@@ -43,7 +42,7 @@ class SlowBurn(Detector):
         self.tail = self.engine.tail()
         self.tail.memory = MEMORY_BLOCKS
         self.tail.prior = PRIOR_BLOCKS
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
         self.block = -1
         self.block_x = 0.0
         self.block_n = 0.0
@@ -123,7 +122,7 @@ class SlowBurn(Detector):
             s, _ = self.engine.surprise(x, self.engine.expect(start_s))
             self.tail.learn(s)
         self.engine.step(x, start_s)
-        self.upper_z = tail_z(self.tail.surprise_at(UPPER_SCORE))
+        self.refresh_upper()
 
     def state(self) -> list[float]:
         return [
