@@ -127,6 +127,8 @@ class Admission(msgspec.Struct):
             )
             del self.contradictions[:-CONTRADICTIONS_MOST]
             return "contradiction"
+        if not self.room(said.who, config):
+            return "capped"
         # Stars are noisy: they are never what a promotion is measured by.
         if (
             sentiment is not None
@@ -134,8 +136,6 @@ class Admission(msgspec.Struct):
             and zlib.crc32(label.id.encode()) % config.held_out_every == 0
         ):
             return "test"
-        if not self.room(said.who, config):
-            return "capped"
         self.by_person[said.who] = self.by_person.get(said.who, 0) + 1
         return "learn"
 

@@ -82,6 +82,12 @@ def test_one_persons_labels_are_capped() -> None:
     assert book.shadow.digest() == within.shadow.digest()
 
 
+def test_one_person_cannot_fill_what_promotions_are_measured_by() -> None:
+    book = _book(*_labels(500), config=LessonConfig(free_labels=20))
+    assert book.learned == 20
+    assert book.held_out < 20
+
+
 def test_a_team_may_teach_beyond_one_persons_cap() -> None:
     config = LessonConfig(free_labels=20, held_out_every=1_000_000)
     both = [r for pair in zip(_labels(60, "ani"), _labels(60, "budi"), strict=True) for r in pair]
