@@ -1,8 +1,8 @@
 """`/metrics`: brand series as a view of the states that this worker owns.
 
-A brand that moved to another worker vanishes here by construction. Quiet brands export their level
-only. Rendering happens in the scraping thread, on values copied in the event loop's thread once a
-scrape at most.
+A brand that moved to another worker vanishes here by construction. A brand that has been quiet for
+a while shows its level and its totals only: three quarters of its lines are the readings of a
+minute long past. All of it happens in the scraping thread, beside the stream.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,9 @@ from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.topic_level import topic_levels
 from streams.settings import RootSettings
 from streams.worker.core import Core
+
+READINGS_S = 900
+"""So long after a minute its readings still say how a brand is; nobody reads a gauge of before."""
 
 
 class StateView(Collector):
@@ -33,9 +36,11 @@ class StateView(Collector):
         states = list(self.core.states.values())
         families = Families(self.settings)
         for state in states:
+            marks = state.marks.get(run)
+            clock_s = marks.clock_s if marks else 0.0
             for brand in list(state.brands.values()):
                 if brand.run == run:
-                    families.add_brand(brand)
+                    families.add_brand(brand, clock_s=clock_s)
             families.add_partition(state, run, self.settings.worker.blind_after_s)
         return iter(families.all())
 
@@ -119,8 +124,8 @@ class Families:
         self._sources: dict[str, tuple[float, int]] = {}
         self._dead: dict[str, int] = {}
 
-    def add_brand(self, brand: BrandState) -> None:
-        """Series of one brand; idle ones show their level only."""
+    def add_brand(self, brand: BrandState, *, clock_s: float) -> None:
+        """Series of one brand; `clock_s` is its run's clock."""
         name = brand.brand
         self.severity.add_metric((name,), brand.level())
         for topic, level in topic_levels(brand, self._topics, evidence=self._evidence).items():
@@ -137,7 +142,10 @@ class Families:
             self.onset.add_metric((name,), episode.onset_s)
             if episode.acknowledged_s is None:
                 self.unacknowledged.add_metric((name, str(episode.level)), episode.raised_s)
-        for reading in brand.latest.readings if brand.latest else ():
+        latest = brand.latest
+        if latest is None or clock_s - latest.start.timestamp() > READINGS_S:
+            return
+        for reading in latest.readings:
             labels = (name, reading.signal)
             self.observed.add_metric(labels, reading.observed)
             for family, value in (
