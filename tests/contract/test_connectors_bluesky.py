@@ -3,10 +3,11 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 import zstandard
@@ -24,7 +25,7 @@ from connectors.sources.bluesky.events import (
     time_us,
 )
 from connectors.sources.bluesky.source import BlueskyConnector, BlueskySettings
-from connectors.testkit import NOW
+from connectors.testkit import NOW, ConnectorSuite
 
 T0 = NOW - timedelta(minutes=10)
 LATER = timedelta(seconds=1)
@@ -55,6 +56,27 @@ async def pages(
             got.append(await anext(stream))
             found += [i for i in got[-1].items if isinstance(i, Item)]
     return got, found
+
+
+class TestBluesky(ConnectorSuite):
+    """The kit, over one host of several pages."""
+
+    happened = tuple(posts(10))
+    expected_ids = tuple(f"at://{h.did}/{h.collection}/{tid(h.at)}" for h in happened)
+    finite = False
+    address = "127.0.0.1:1"
+
+    def connector(self, context: Context) -> BlueskyConnector:
+        given_values = {"hosts": (self.address,), "tls": False, "allow_private": True}
+        return BlueskyConnector(BlueskySettings(**given_values, since_minutes=60), context)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        small = {"PAGE_EVENTS": 3, "HEARTBEAT_S": 0.05, "GATHER_S": 0.02}
+        async with Jetstream(list(self.happened)).running() as host:
+            self.address = host.address
+            with patch.multiple(source, **small):
+                yield
 
 
 def texts(found: list[Item]) -> list[str]:

@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from local_http import as_app, serving
 from play_server import PlayServer, key_file, private_key, replied, review
@@ -18,7 +19,7 @@ from play_server import PlayServer, key_file, private_key, replied, review
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.ingest.door import Door
 from connectors.ingest.match import Matcher
-from connectors.sources.google_play.account import read_key
+from connectors.sources.google_play.account import ServiceAccount, read_key
 from connectors.sources.google_play.reviews import read_review
 from connectors.sources.google_play.source import GooglePlayConnector, GooglePlaySettings
 from connectors.testkit import NOW, HttpConnectorSuite, Recorded, Server
@@ -273,18 +274,18 @@ def test_whatever_comes_is_an_item_or_a_dead_letter(raw: bytes) -> None:
     assert all(isinstance(i, Item | BadItem) for i in read.items)
 
 
-@settings(deadline=None, max_examples=20)  # reading a private key takes its time
-@given(json_values.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=100))
-def test_whatever_the_token_server_answers_is_a_clean_error(body: bytes) -> None:
-    async def story() -> None:
-        statuses = [200, 302, 400, 401, 403, 500]
-        connector = reader(lambda _: httpx.Response(statuses[0], content=body))
-        while statuses:
-            try:
-                page = await connector.fetch(None)
-                assert page.items == ()
-            except (Retryable, Fatal):
-                pass
-            statuses.pop(0)
+grants = st.fixed_dictionaries({"access_token": json_values, "expires_in": json_values})
+ACCOUNT = ServiceAccount(read_key(key_file(), variable="x"), "scope", now=lambda: NOW)
 
-    asyncio.run(story())
+
+@given(
+    (json_values | grants).map(lambda v: json.dumps(v).encode()) | st.binary(max_size=100),
+    st.sampled_from([200, 302, 400, 401, 403, 429, 500]),
+)
+def test_whatever_the_token_server_answers_is_a_token_or_a_clean_error(
+    body: bytes, status: int
+) -> None:
+    ACCOUNT.forget()
+    with suppress(Retryable, Fatal):
+        ACCOUNT._take(httpx.Response(status), body, "token.example")
+        assert httpx.Headers({"Authorization": f"Bearer {ACCOUNT._token}"})

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -40,6 +41,7 @@ from connectors.memory_log import MemoryLog
 from connectors.sources import inbox
 from connectors.sources.meta.notices import Reader
 from connectors.sources.meta.source import MetaConnector, MetaSettings
+from connectors.testkit import ConnectorSuite
 from streams import codec
 from streams.records import Batch, Mention
 from streams.settings import BrandSettings
@@ -101,6 +103,41 @@ async def running(*, acknowledge: bool = True, **values: Any) -> AsyncIterator[D
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+class TestMeta(ConnectorSuite):
+    """The kit, over a sender that delivers again what was not answered with 200."""
+
+    notices = (page_feed(), instagram_comment(), whatsapp(message("wamid.1", "halo")))
+    expected_ids = tuple(i.native_id for n in notices for i in read(n))
+    finite = False
+    delivered = True
+    secrets = (SECRET, VERIFY)
+    environ: ClassVar[dict[str, str]] = {"META_APP_SECRET": SECRET, "META_VERIFY_TOKEN": VERIFY}
+    made_last: MetaConnector | None = None
+
+    def connector(self, context: Context) -> MetaConnector:
+        self.made_last = MetaConnector(MetaSettings(port=0, brand="tokoraya"), context)
+        return self.made_last
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        async def send() -> None:
+            async with httpx.AsyncClient() as http:
+                for notice in self.notices:
+                    taken = False
+                    while not taken:
+                        await asyncio.sleep(0.005)
+                        if self.made_last is not None and self.made_last.port:
+                            with suppress(httpx.HTTPError):
+                                answer = await deliver(http, self.made_last.port, notice)
+                                taken = answer.status_code == 200
+
+        with patch.object(inbox, "HEARTBEAT_S", 0.05):
+            sender = asyncio.create_task(send())
+            yield
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
 
 
 @dataclass

@@ -157,6 +157,8 @@ class ServiceAccount:
             granted = msgspec.json.decode(body, type=_Granted)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             raise Retryable(f"{where}: the token cannot be read") from e
+        if not (granted.access_token.isascii() and granted.access_token.isprintable()):
+            raise Retryable(f"{where}: the token is none that a header can hold")
         self._token = granted.access_token
         self._ends_s = self._now().timestamp() + granted.expires_in
 

@@ -3,13 +3,14 @@
 https://developers.google.com/android-publisher/api-ref/rest/v3/reviews
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from connectors.contract import BadItem, Item
 from connectors.sources.overlap import stamp_ms
+from connectors.sources.tabular.times import epoch
 from streams.records import Engagement
 
 
@@ -121,4 +122,4 @@ def _reply(review: Review, said: DeveloperComment, package: str, brand: str) -> 
 
 
 def _time(stamp: _Stamp) -> datetime:
-    return datetime.fromtimestamp(int(stamp.seconds) + stamp.nanos / 1e9, UTC)
+    return epoch(int(stamp.seconds) + stamp.nanos / 1e9)

@@ -8,12 +8,13 @@ https://developers.facebook.com/docs/graph-api/webhooks/reference/page (feed),
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from connectors.contract import LAST_REVISION, BadItem, Item
+from connectors.sources.tabular.times import epoch
 
 CHANNELS = {
     "page": "facebook",
@@ -227,14 +228,14 @@ class Reader:
         author = sender if sender == account else told.sender.name or sender
         revision = LAST_REVISION if removed else 0
         if told.verb in EDITED:
-            revision = max(int(_time(entry.time).timestamp()), 1)
+            revision = max(int(epoch(entry.time).timestamp()), 1)
         parent = told.parent_id if told.comment_id else ""
         return [
             self._item(
                 "page",
                 account,
                 native_id,
-                _time(told.created_time or entry.time),
+                epoch(told.created_time or entry.time),
                 text="" if removed else told.message,
                 author=author,
                 url=told.permalink_url or f"https://www.facebook.com/{native_id}",
@@ -255,7 +256,7 @@ class Reader:
                 "instagram",
                 str(entry.id),
                 str(told.id),
-                _time(entry.time),
+                epoch(entry.time),
                 text=told.text,
                 author=told.sender.username or str(told.sender.id),
                 kind="comment",
@@ -322,7 +323,7 @@ class Reader:
                                 "whatsapp_business_account",
                                 str(entry.id),
                                 message.id,
-                                _time(int(message.timestamp)),
+                                epoch(int(message.timestamp)),
                                 text=words,
                                 author=author,
                                 kind="message",
@@ -358,11 +359,6 @@ class Reader:
 def is_mention(item: Item | BadItem) -> bool:
     """Whether an item stands for a mention whose words were not told."""
     return isinstance(item, BadItem) and item.detail.startswith(UNTOLD)
-
-
-def _time(stamp: int) -> datetime:
-    """Read seconds or, as newer products send them, milliseconds."""
-    return datetime.fromtimestamp(stamp / 1000 if stamp > 10**11 else stamp, UTC)
 
 
 def _bad(raw: bytes, what: str, error: Exception) -> BadItem:

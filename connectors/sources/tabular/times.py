@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 _NUMBER = re.compile(r"-?\d{1,19}(?:\.\d+)?$")
 _TWITTER = "%a %b %d %H:%M:%S %z %Y"
 """As in "Tue Feb 17 07:36:05 +0000 2015": always with its zone."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MILLISECONDS_FROM = 1e11
 """Numbers above are milliseconds: as seconds they would lie beyond the year 5138."""
@@ -20,6 +22,13 @@ MICROSECONDS_FROM = 1e14
 def epoch(value: float) -> datetime:
     """Return the time of an epoch number; its size tells seconds from milli- and microseconds.
 
+    Raises
+    ------
+    ValueError, OverflowError
+        If it is no time between the years 1 and 9999.
+
+    Examples
+    --------
     >>> epoch(1_700_000_000) == epoch(1_700_000_000_000) == epoch(1_700_000_000_000_000)
     True
     """
@@ -27,7 +36,8 @@ def epoch(value: float) -> datetime:
         value /= 1e6
     elif abs(value) >= MILLISECONDS_FROM:
         value /= 1e3
-    return datetime.fromtimestamp(value, UTC)
+    # Not fromtimestamp, which raises OSError as well for what lies beyond its years.
+    return EPOCH + timedelta(seconds=value)
 
 
 def _auto(text: str) -> datetime:

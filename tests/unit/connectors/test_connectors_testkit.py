@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ import pytest
 
 from connectors.contract import Context, Fatal, Item, Page, Retryable, SourceSettings
 from connectors.http import ask, client
-from connectors.testkit import HttpConnectorSuite, Server
+from connectors.testkit import ConnectorSuite, HttpConnectorSuite, Server
 
 TOKEN = "t0ken-abcdef"  # noqa: S105  # of the test's own forum
 POSTS = [{"id": n, "at": 1_748_000_000 + n, "text": f"kopi {n}"} for n in range(1, 8)]
@@ -287,3 +288,149 @@ def test_a_crash_on_a_malformed_body_is_caught() -> None:
 def test_the_clock_of_the_kit_is_the_contexts() -> None:
     late = ForumSuite().context(now=lambda: datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=1))
     assert asyncio.run(Forum(late).fetch(None)).more
+
+
+# ---- streams and deliveries
+
+BEAT_S = 0.02
+
+
+def page_item(n: int) -> Item:
+    return Item(
+        native_id=str(n), published_at=datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=n)
+    )
+
+
+class Ticker:
+    """Streams seven items, three a page, and heartbeats for ever."""
+
+    Settings: ClassVar[type[SourceSettings]] = ForumSettings
+    ahead = 0
+
+    async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
+        at = int(cursor or 0)
+        while True:
+            found = tuple(page_item(n) for n in range(at, min(at + 3, 7)))
+            at += len(found)
+            yield Page(found, str(at + self.ahead if found else at))
+            await asyncio.sleep(BEAT_S)
+
+    async def close(self) -> None:
+        pass
+
+
+class TickerAhead(Ticker):
+    ahead = 1
+
+
+class TickerAgain(Ticker):
+    ahead = -1
+
+
+class StreamSuite(ConnectorSuite):
+    expected_ids = tuple(map(str, range(7)))
+    finite = False
+    patience_s = 0.2
+    kind: type[Ticker] = Ticker
+
+    def connector(self, context: Context) -> Ticker:
+        del context
+        return self.kind()
+
+
+class TestStream(StreamSuite):
+    """The sound one passes everything."""
+
+
+class Hook:
+    """Is delivered to; a sender hears when its item is safe."""
+
+    Settings: ClassVar[type[SourceSettings]] = ForumSettings
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[tuple[Item, asyncio.Future[None]]] = asyncio.Queue()
+
+    async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
+        del cursor
+        while True:
+            try:
+                async with asyncio.timeout(BEAT_S):
+                    item, done = await self.waiting.get()
+            except TimeoutError:
+                yield Page((), None)
+                continue
+            self.before(done)
+            yield Page((item,), None)
+            self.after(done)
+
+    def before(self, done: "asyncio.Future[None]") -> None:
+        """The log does not have it yet."""
+
+    def after(self, done: "asyncio.Future[None]") -> None:
+        if not done.done():
+            done.set_result(None)
+
+    async def close(self) -> None:
+        pass
+
+
+class TellsEarly(Hook):
+    def before(self, done: "asyncio.Future[None]") -> None:
+        done.set_result(None)
+
+
+class NeverTells(Hook):
+    def after(self, done: "asyncio.Future[None]") -> None:
+        pass
+
+
+class DeliveredSuite(ConnectorSuite):
+    expected_ids = ("0", "1", "2")
+    finite = False
+    delivered = True
+    patience_s = 0.2
+    kind: type[Hook] = Hook
+    last: Hook | None = None
+
+    def connector(self, context: Context) -> Hook:
+        del context
+        self.last = self.kind()
+        return self.last
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        async def send() -> None:
+            for n in range(3):
+                taken = False
+                while not taken:
+                    await asyncio.sleep(0.001)
+                    if self.last is not None:
+                        done = asyncio.get_running_loop().create_future()
+                        self.last.waiting.put_nowait((page_item(n), done))
+                        await asyncio.wait({done}, timeout=3 * BEAT_S)
+                        taken = done.done()
+
+        sender = asyncio.create_task(send())
+        yield
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
+
+
+class TestDelivered(DeliveredSuite):
+    """The sound one passes everything."""
+
+
+@pytest.mark.parametrize("kind", [TickerAhead, TickerAgain])
+def test_a_stream_whose_cursor_is_off_by_one_is_caught(kind: type[Ticker]) -> None:
+    suite = StreamSuite()
+    suite.kind = kind
+    with pytest.raises(AssertionError, match="resuming after page 1"):
+        suite.test_resuming_at_every_page_boundary_loses_and_repeats_nothing()
+
+
+@pytest.mark.parametrize(("kind", "told"), [(TellsEarly, "before the log"), (NeverTells, "not")])
+def test_a_sender_that_is_told_too_early_or_never_is_caught(kind: type[Hook], told: str) -> None:
+    suite = DeliveredSuite()
+    suite.kind = kind
+    with pytest.raises(AssertionError, match=told):
+        suite.test_resuming_at_every_page_boundary_loses_and_repeats_nothing()
