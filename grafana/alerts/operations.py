@@ -1,11 +1,16 @@
 """Rules about the service itself: they reach the SRE and not the comms team."""
 
+from functools import partial
+
 from grafana.alerts.rule import Case, Number, Rule, Text
 from grafana.promql import latest
 from grafana.settings import Thresholds
 
 WORKERS = "count(last_over_time(siaga_worker_up[1m]) == 1) or vector(0)"
 ABSENT = "Series that vanish with their worker are SiagaWorkerMissing's and SiagaNoData's business."
+
+
+_rule = partial(Rule, group="operations", dashboard="pipeline")
 
 
 def operations_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
@@ -23,9 +28,8 @@ def operations_rules(thresholds: Thresholds) -> tuple[Rule, ...]:
 
 
 def _source_blind() -> Rule:
-    return Rule(
+    return _rule(
         name="SiagaSourceBlind",
-        group="operations",
         cases=(Case(latest("siaga_source_blind", "source"), "page", ("operations",)),),
         above=0.5,
         for_s=120,
@@ -40,7 +44,6 @@ def _source_blind() -> Rule:
             en="Silence is not calm: while this source is blind, a crisis there goes unseen.",
         ),
         why="2 minutes: the worker's own limit has passed already; a restart is shorter. " + ABSENT,
-        dashboard="pipeline",
         panel="Blind sources",
     )
 
@@ -48,9 +51,8 @@ def _source_blind() -> Rule:
 def _connector_failing(thresholds: Thresholds) -> Rule:
     silent_s = 60 * thresholds.connector_silent_minutes
     last = latest("siaga_connector_last_success_timestamp_seconds", "connector")
-    return Rule(
+    return _rule(
         name="SiagaConnectorFailing",
-        group="operations",
         cases=(Case(f"time() - ({last} > 0)", "page", ("operations",)),),
         above=silent_s,
         for_s=60,
@@ -66,16 +68,14 @@ def _connector_failing(thresholds: Thresholds) -> Rule:
             "down.",
         ),
         why="The age is the wait; 1 minute rides over a restart of `siaga connect`. " + ABSENT,
-        dashboard="pipeline",
         panel="Since last success",
         style="duration",
     )
 
 
 def _lag(thresholds: Thresholds) -> Rule:
-    return Rule(
+    return _rule(
         name="SiagaWorkerLag",
-        group="operations",
         cases=(
             Case(
                 f"sum({latest('siaga_worker_lag_records', 'partition')})", "page", ("operations",)
@@ -94,16 +94,14 @@ def _lag(thresholds: Thresholds) -> Rule:
             en="Alerts come late. Add a worker, or see what is slow.",
         ),
         why="2 minutes: a burst or a rebalance is worked off sooner. " + ABSENT,
-        dashboard="pipeline",
         panel="Lag by partition",
     )
 
 
 def _latency(thresholds: Thresholds) -> Rule:
     rate = "rate(siaga_end_to_end_latency_seconds_bucket[5m])"
-    return Rule(
+    return _rule(
         name="SiagaLatency",
-        group="operations",
         # NaN without mentions, which is above nothing
         cases=(Case(f"histogram_quantile(0.95, sum by (le) ({rate}))", "ticket", ("operations",)),),
         above=thresholds.latency_seconds,
@@ -119,7 +117,6 @@ def _latency(thresholds: Thresholds) -> Rule:
             en="Compare with the sources' lag: is it us or them?",
         ),
         why="5 minutes: one slow page of a source is not a trend. " + ABSENT,
-        dashboard="pipeline",
         panel="End-to-end latency",
         style="duration",
     )
@@ -130,9 +127,8 @@ def _dead_letters(thresholds: Thresholds) -> Rule:
     connectors = "(sum(rate(siaga_connector_dead_letters_total[10m])) or vector(0))"
     mentions = "(sum(rate(siaga_mentions_total[10m])) or vector(0))"
     bad = f"(({dead} or vector(0)) + {connectors})"
-    return Rule(
+    return _rule(
         name="SiagaDeadLetters",
-        group="operations",
         cases=(Case(f"{bad} / clamp_min({bad} + {mentions}, 1e-9)", "ticket", ("operations",)),),
         above=thresholds.dead_letters_ratio,
         for_s=300,
@@ -147,16 +143,14 @@ def _dead_letters(thresholds: Thresholds) -> Rule:
             en="Nothing is lost: `siaga dead-letters list` shows where it came from and why.",
         ),
         why="5 minutes: one bad file is a matter for working hours. " + ABSENT,
-        dashboard="pipeline",
         panel="Dead letters by reason",
         style="ratio",
     )
 
 
 def _gaps() -> Rule:
-    return Rule(
+    return _rule(
         name="SiagaStreamGap",
-        group="operations",
         cases=(Case("sum(increase(siaga_stream_gaps_total[15m]))", "ticket", ("operations",)),),
         above=0.5,
         for_s=0,
@@ -171,15 +165,13 @@ def _gaps() -> Rule:
             en="The worker heals gaps itself; what retention has removed does not come back.",
         ),
         why="Any jump is one too many: no `for`. " + ABSENT,
-        dashboard="pipeline",
         panel="Stream gaps",
     )
 
 
 def _worker_missing(thresholds: Thresholds) -> Rule:
-    return Rule(
+    return _rule(
         name="SiagaWorkerMissing",
-        group="operations",
         cases=(Case(f"{thresholds.workers} - ({WORKERS})", "page", ("operations",)),),
         above=0.5,
         for_s=60,
@@ -196,15 +188,13 @@ def _worker_missing(thresholds: Thresholds) -> Rule:
             "left, nothing is scored.",
         ),
         why="1 minute: a restart takes 5 to 15 s. The query always has a result.",
-        dashboard="pipeline",
         panel="Workers",
     )
 
 
 def _no_data(thresholds: Thresholds) -> Rule:
-    return Rule(
+    return _rule(
         name="SiagaNoData",
-        group="operations",
         cases=(
             Case(
                 "time() - max(siaga_last_tick_timestamp_seconds)", "page", ("operations", "oncall")
@@ -227,7 +217,6 @@ def _no_data(thresholds: Thresholds) -> Rule:
         no_data="Alerting",
         on_error="Alerting",
         numbers=(Number("age", "time() - max(siaga_last_tick_timestamp_seconds)", "duration"),),
-        dashboard="pipeline",
         panel="Since last tick",
         style="duration",
     )

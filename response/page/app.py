@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from response.page import desk, relay, snapshot
 from response.page.guard import TV, refusal
 from response.page.headers import SecurityHeaders
+from response.page.pieces import Json
 from response.page.view import RunView
 from response.page.web import HERE, Page, broken, language, page_of, refused, render
 
@@ -85,7 +86,7 @@ def _run(request: Request) -> RunView | None:
     return (view.runs.get(wanted) if wanted else None) or view.latest()
 
 
-def _state(request: Request, default_minutes: int = 360) -> snapshot.Json:
+def _state(request: Request, default_minutes: int = 360) -> Json:
     page = page_of(request)
     try:
         minutes = int(request.query_params.get("minutes", default_minutes))

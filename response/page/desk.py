@@ -11,8 +11,8 @@ from starlette.routing import Route
 from response.incidents import KINDS, SNOOZE_LONGEST, action, record
 from response.links import BadLink, Ticket, action_id, read
 from response.metrics import ACTIONS
-from response.page import snapshot
 from response.page.guard import SESSION, client, form_of, refusal
+from response.page.pieces import incident_json
 from response.page.view import is_open
 from response.page.web import Page, language, page_of, render, wants_html
 from response.words import say
@@ -84,7 +84,7 @@ async def incident_page(request: Request) -> Response:
     return render(
         request,
         "incident.html",
-        incident=snapshot.incident_json(found, run, page.titles, language(request)),
+        incident=incident_json(found, run, page.titles, language(request)),
         is_open=is_open(found),
         clock=run.clock,
         snoozes=SNOOZES,
@@ -140,7 +140,7 @@ async def link_page(request: Request) -> Response:
     return render(
         request,
         "acknowledge.html",
-        incident=snapshot.incident_json(found, run, page.titles, language(request)),
+        incident=incident_json(found, run, page.titles, language(request)),
         is_open=is_open(found),
         used=used,
         token=request.path_params["token"],

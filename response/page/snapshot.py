@@ -1,21 +1,12 @@
 """The view as the browser gets it: small plain values, public text made safe (pure)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from detectors.anomaly.reading import Reading
-from detectors.incidents.explanation import OTHER
-from response.page.view import (
-    MINUTE_S,
-    BrandView,
-    Point,
-    RunView,
-    View,
-    is_open,
-    with_actions,
-)
-from response.text import limit, link, shown
-from streams.records import Incident, Sample, Scored
+from response.page.pieces import Json, as_acted, incident_json, mention_json
+from response.page.view import MINUTE_S, BrandView, Point, RunView, View, is_open
+from response.text import limit
+from streams.records import Incident
 
 CHART_POINTS = 360
 """A longer window is drawn with its most surprising minute in each bucket: peaks never vanish."""
@@ -23,10 +14,7 @@ SPARK_MINUTES = 120
 BRANDS_SHOWN = 60
 OPEN_SHOWN = 20
 RECENT_SHOWN = 12
-SAMPLES_SHOWN = 5
 SOURCES_SHOWN = 40
-
-Json = dict[str, Any]
 
 
 def page(
@@ -76,7 +64,7 @@ def page(
         "recent": [
             incident_json(i, run, titles, language, brief=True)
             for i in list(reversed(run.incidents.values()))
-            if not is_open(_acted(i, run))
+            if not is_open(as_acted(i, run))
         ][:RECENT_SHOWN],
         "sources": _sources(run, now),
     }
@@ -86,128 +74,10 @@ def page(
     return out
 
 
-def incident_json(
-    incident: Incident,
-    run: RunView,
-    titles: Mapping[str, str],
-    language: str,
-    *,
-    brief: bool = False,
-) -> Json:
-    """An incident; `brief` leaves evidence out."""
-    acted = _acted(incident, run)
-    out: Json = {
-        "id": acted.id,
-        "brand": acted.brand,
-        "title": titles.get(acted.brand) or acted.brand,
-        "level": acted.level if is_open(acted) else 0,
-        "peak": acted.peak,
-        "signal": acted.signal,
-        "onset": acted.onset.timestamp(),
-        "opened": acted.opened_at.timestamp(),
-        "updated": acted.updated_at.timestamp(),
-        "closed": acted.closed_at.timestamp() if acted.closed_at else None,
-        "change": acted.change,
-        "observed": acted.observed,
-        "expected": acted.expected,
-        "upper": limit(acted.expected, acted.upper),
-        "score": acted.score,
-        "sentence": shown(sentence(acted, language)),
-        "acknowledged_by": shown(acted.acknowledged_by, 60),
-        "acknowledged": acted.acknowledged_at.timestamp() if acted.acknowledged_at else None,
-        "simulated": acted.simulated,
-    }
-    if brief:
-        return out
-    return out | {
-        "drivers": {
-            "topics": shares(acted.topics),
-            "channels": named(acted.channels),
-            "authors": named(acted.authors),
-            "phrases": named(acted.phrases),
-        },
-        "flags": [shown(f, 60) for f in acted.flags],
-        "first": sample_json(acted.first) if acted.first else None,
-        "samples": [sample_json(s) for s in acted.samples[:SAMPLES_SHOWN]],
-        "history": [[c.level, c.at.timestamp()] for c in acted.history],
-        "notes": [
-            {
-                "kind": a.kind,
-                "who": shown(a.who, 60),
-                "at": a.at.timestamp(),
-                "text": shown(a.text, 500),
-                "via": shown(a.via, 40),
-                "until": a.until.timestamp() if a.until else None,
-            }
-            for a in run.actions.get(acted.id, ())
-        ],
-    }
-
-
-def sentence(incident: Incident, language: str) -> str:
-    """What happened, in the reader's language if the worker wrote it, else in any."""
-    return incident.sentences.get(language) or next(iter(incident.sentences.values()), "")
-
-
-def shares(parts: Mapping[str, float], most: int = 5) -> list[tuple[str, float]]:
-    """The largest shares first; names are the public's words."""
-    top = sorted(parts.items(), key=lambda p: (-p[1], p[0]))[:most]
-    return [(shown(name, 60), share) for name, share in top]
-
-
-def named(parts: Mapping[str, float]) -> list[tuple[str, float]]:
-    """As `shares`, without what the explanation could not name."""
-    return shares({name: share for name, share in parts.items() if name != OTHER})
-
-
-def mention_json(brand: str, scored: Scored) -> Json:
-    mention = scored.mention
-    return {
-        "id": mention.id,
-        "brand": brand,
-        "at": mention.published_at.timestamp(),
-        "source": mention.source,
-        "author": shown(mention.author, 40),
-        "text": shown(mention.text, 280),
-        "url": link(mention.url),
-        "sentiment": scored.sentiment,
-        "sure": scored.probabilities[_ORDER[scored.sentiment]],
-        "topics": list(scored.topics),
-        "flags": list(scored.flags),
-        "own": mention.own,
-        "late": scored.fate == "late",
-        "edited": scored.fate == "revision",
-        "simulated": mention.simulated,
-        "rating": mention.rating,
-    }
-
-
-def sample_json(sample: Sample) -> Json:
-    return {
-        "id": sample.id,
-        "at": sample.published_at.timestamp(),
-        "source": sample.source,
-        "author": shown(sample.author, 40),
-        "text": shown(sample.text, 280),
-        "url": link(sample.url),
-        "sentiment": sample.sentiment,
-        "topics": list(sample.topics),
-        "reach": sample.reach,
-        "simulated": sample.simulated,
-    }
-
-
-_ORDER = {"negative": 0, "neutral": 1, "positive": 2}
-
-
-def _acted(incident: Incident, run: RunView) -> Incident:
-    return with_actions(incident, run.actions.get(incident.id, ()))
-
-
 def _rows(run: RunView, titles: Mapping[str, str]) -> list[Json]:
     open_by_brand: dict[str, Incident] = {}
     for incident in run.open_incidents():
-        acted = _acted(incident, run)
+        acted = as_acted(incident, run)
         if is_open(acted):
             open_by_brand.setdefault(acted.brand, acted)
     rows = [_row(run, b, open_by_brand.get(b.name), titles) for b in run.brands.values()]
