@@ -16,7 +16,7 @@ MINUTE_S = 60
 RESTLESS = 0.3
 """Dispersion of what a channel brings: it varies by half, so silences are forgiven generously."""
 CHANCE = 1e-4
-MISSED = (CHANCE**-RESTLESS - 1.0) / RESTLESS
+MISSED: float = (CHANCE**-RESTLESS - 1.0) / RESTLESS
 """Expected mentions, some fifty, that have to be missed: quiet brands are never called blind."""
 LEAST_MINUTES = 5
 LONGER = 2.0

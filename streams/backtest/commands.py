@@ -79,6 +79,10 @@ def mentions(
     labels: Annotated[
         Path | None, typer.Option(help="CSV brand,start,end of real crises: judges the pages.")
     ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="Announced events, as `siaga event list --json` prints them."),
+    ] = None,
     max_pages_per_week: Annotated[
         float | None,
         typer.Option(help="Exit 1 if a brand pages more often in a week, on average.", min=0),
@@ -117,6 +121,7 @@ def mentions(
         report=report,
         json_out=json_out,
         labels=labels,
+        events=events,
         max_pages_per_week=max_pages_per_week,
         columns=columns,
         time_zone=time_zone or None,

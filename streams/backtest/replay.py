@@ -6,13 +6,15 @@ the same for any number of processes.
 
 import multiprocessing as mp
 import os
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 
 import msgspec
 
-from streams.backtest.result import ALERT, BrandResult, Case, Point, Result
+from streams.backtest.result import ALERT, BrandResult, Case, Point, Raised, Result
+from streams.outbreak.watch import leading_topic
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
@@ -69,7 +71,7 @@ class Replay:
             result = self._of(brand).result
             result.late, result.repeats = state.hot.late, state.hot.repeats
             result.mentions += state.hot.late
-        return Result(self.name, [w.result for _, w in sorted(self._brands.items())])
+        return Result(self.name, [w.finish() for _, w in sorted(self._brands.items())])
 
 
 class _Watched:
@@ -77,6 +79,7 @@ class _Watched:
 
     def __init__(self, brand: str) -> None:
         self.result = BrandResult(brand)
+        self._calm = array("I")
         self._cases: dict[str, Case] = {}
         self._recent: deque[Minute] = deque(maxlen=BEFORE_MINUTES)
         self._drawn: list[Case] = []
@@ -90,11 +93,21 @@ class _Watched:
         result.mentions += minute.counts.mentions + minute.counts.own
         result.negative += minute.counts.negative
         self._recent.append(minute)
+        if minute.level:
+            topic = leading_topic(minute)
+            result.raised.append(Raised(start_s, minute.level, minute.incident, topic))
+        else:
+            self._calm.append(start_s // 60)
         if self._drawn:
             for case in self._drawn:
                 _draw(case, minute, start_s)
             self._drawn = [c for c in self._drawn if _grows(c, start_s)]
         self._add_to_hour(minute, start_s)
+
+    def finish(self) -> BrandResult:
+        """The result, once all is read."""
+        self.result.calm = self._calm.tobytes()
+        return self.result
 
     def incident(self, incident: Incident) -> None:
         case = self._cases.get(incident.id)

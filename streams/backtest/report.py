@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from detectors.incidents.announced import EVERY_BRAND
 from detectors.incidents.explanation import Without
 from streams.backtest.chart import Chart, Flag, Span, svg
 from streams.backtest.compare import Pair
@@ -16,6 +17,7 @@ from streams.backtest.labels import Judged, Label, paged_at_s
 from streams.backtest.result import BrandResult, Case, Point, Result
 from streams.backtest.told import delays_s
 from streams.backtest.words import LEVELS, SIGNALS, TABLES, WORDS
+from streams.records import Event, Incident
 
 MOST_BINS = 400
 """Bins of an overview: about two pixels each."""
@@ -39,6 +41,7 @@ class Story:
     labels: Sequence[Label] = ()
     judged: Sequence[Judged] = ()
     pairs: Sequence[Pair] = ()
+    events: Sequence[Event] = ()
 
 
 def render(story: Story) -> str:
@@ -74,6 +77,8 @@ class _Teller:
             "cases": [self._case(case) for case in cases[:MOST_DETAILS]],
             "more": max(0, len(cases) - MOST_DETAILS),
             "pairs": [self._pair(pair) for pair in self.story.pairs],
+            "outbreaks": [self._outbreak(parent) for parent in self.result.outbreaks],
+            "events": [self._event(event) for event in self.story.events],
         }
 
     def _summary(self, n: int) -> dict[str, Any]:
@@ -188,6 +193,28 @@ class _Teller:
         ]
         chart = Chart(points, start_s, end_s, 60, self.zone, 170, spans, flags)
         return svg(chart, label=f"{self._title(case.last.brand)} {self._time(at_s)}")
+
+    def _outbreak(self, parent: Incident) -> dict[str, Any]:
+        closed = parent.closed_at
+        return {
+            "when": self._time(parent.opened_at.timestamp()),
+            "level": self.levels[parent.peak],
+            "rank": parent.peak,
+            "lasted": self._span((closed - parent.onset).total_seconds())
+            if closed
+            else self.words["open"],
+            "sentence": parent.sentences.get(self.story.language, ""),
+        }
+
+    def _event(self, event: Event) -> dict[str, Any]:
+        every = event.brand == EVERY_BRAND
+        return {
+            "brand": self.words["every"] if every else self._title(event.brand),
+            "start": self._time(event.start.timestamp()),
+            "end": self._time(event.end.timestamp()),
+            "kind": self.words.get(f"kind_{event.kind}", event.kind),
+            "note": event.note,
+        }
 
     def _clock(self, at_s: float) -> str:
         return datetime.fromtimestamp(at_s, self.zone).strftime("%H:%M")

@@ -44,6 +44,15 @@ class Case(msgspec.Struct):
         return (self.last.closed_at or self.last.updated_at).timestamp()
 
 
+class Raised(msgspec.Struct, array_like=True, frozen=True):
+    """A minute above NORMAL, as it matters for outbreaks."""
+
+    start_s: int
+    level: int
+    incident: str
+    topic: str
+
+
 class BrandResult(msgspec.Struct):
     """One brand over the whole history."""
 
@@ -57,6 +66,9 @@ class BrandResult(msgspec.Struct):
     cases: list[Case] = []
     hours: dict[int, Point] = {}
     """Means a minute of the negative count, by the start of the hour."""
+    calm: bytes = b""
+    """Closed minutes at NORMAL: 4 bytes each, the minute since 1970."""
+    raised: list[Raised] = []
 
     @property
     def weeks(self) -> float:
@@ -74,6 +86,8 @@ class Result(msgspec.Struct):
 
     name: str
     brands: list[BrandResult] = []
+    outbreaks: list[Incident] = []
+    """Parents of many brands at once, as each ended; in the order of time."""
 
     @property
     def mentions(self) -> int:

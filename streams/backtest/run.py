@@ -1,7 +1,7 @@
 """`siaga backtest mentions`, from flags to files: what reads the clock and writes is here."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +10,18 @@ from time import perf_counter
 
 import typer
 
+from streams.backtest.announced import read_events
 from streams.backtest.compare import Pair, compare
 from streams.backtest.history import CannotRead, History, Request, open_history
 from streams.backtest.labels import BadLabels, Judged, Label, judge, read_labels
+from streams.backtest.outbreaks import outbreaks
 from streams.backtest.replay import Progress, replay
 from streams.backtest.result import Result
 from streams.backtest.told import delays_s, document
 from streams.config import DEFAULT_PATH, load
+from streams.events import Calendar
 from streams.pipeline.config import PipelineConfig
+from streams.records import Event
 from streams.settings import BrandSettings, RootSettings
 from streams.worker.service import pipeline_config
 
@@ -32,6 +36,7 @@ class Asked:
     report: Path | None = None
     json_out: Path | None = None
     labels: Path | None = None
+    events: Path | None = None
     max_pages_per_week: float | None = None
     columns: dict[str, str] = field(default_factory=dict)
     time_zone: str | None = None
@@ -65,19 +70,25 @@ def _run(asked: Asked) -> int:
         )
     )
     names = _names(asked.config or DEFAULT_PATH, asked.against)
-    configs = [(names[0], _config(settings, history))]
+    events = read_events(asked.events, history) if asked.events else []
+    announced = Calendar(events).announced
+    configs = [(names[0], _config(settings, history, announced))]
     if asked.against is not None:
-        configs.append((names[1], _config(load(asked.against), history)))
+        configs.append((names[1], _config(load(asked.against), history, announced)))
     began = perf_counter()
     results = _replayed(settings, history, configs, asked.jobs)
+    for result, (_, config) in zip(results, configs, strict=True):
+        result.outbreaks = outbreaks(result, config)
     seconds = perf_counter() - began
     judged = [judge(result, labels) for result in results] if labels else []
     pairs = compare(*results) if len(results) > 1 else []
     if asked.json_out is not None:
-        made = document(results, history.tally, judged=judged, pairs=pairs, seconds=seconds)
+        made = document(
+            results, history.tally, judged=judged, pairs=pairs, events=events, seconds=seconds
+        )
         asked.json_out.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", "utf-8")
     if asked.report is not None:
-        _report(asked.report, settings, history, results, labels, judged, pairs)
+        _report(asked.report, settings, history, results, labels, judged, pairs, events)
     _tell(history, results, judged, pairs, seconds)
     return _gate(results[0], asked.max_pages_per_week)
 
@@ -89,10 +100,12 @@ def _names(first: Path, second: Path | None) -> tuple[str, str]:
     return str(first), str(second)
 
 
-def _config(settings: RootSettings, history: History) -> PipelineConfig:
+def _config(
+    settings: RootSettings, history: History, announced: Callable[[str, int], bool]
+) -> PipelineConfig:
     """The dials of a configuration for the brands of the history."""
     brands: dict[str, BrandSettings] = {**history.brands, **settings.brands}
-    return pipeline_config(settings.model_copy(update={"brands": brands}))
+    return pipeline_config(settings.model_copy(update={"brands": brands}), announced)
 
 
 def _replayed(
@@ -150,6 +163,7 @@ def _report(
     labels: list[Label],
     judged: list[Judged],
     pairs: list[Pair],
+    events: list[Event],
 ) -> None:
     from streams.backtest.report import Story, render
 
@@ -162,6 +176,7 @@ def _report(
         labels=labels,
         judged=judged,
         pairs=pairs,
+        events=events,
     )
     path.write_text(render(story), "utf-8")
 
@@ -189,6 +204,8 @@ def _tell(
         if delays:
             line += f", median {median(delays) / 60:.0f} min after the onset"
         typer.echo(line)
+        for parent in result.outbreaks:
+            typer.echo(f"  many brands at once: {parent.sentences['en']}")
         if judged:
             told = judged[n]
             typer.echo(

@@ -9,6 +9,7 @@ from streams.backtest.compare import Pair
 from streams.backtest.history import Tally
 from streams.backtest.labels import Judged, paged_at_s
 from streams.backtest.result import ALERT, Case, Result
+from streams.records import Event
 
 SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
 
@@ -26,6 +27,25 @@ def incidents(result: Result) -> list[dict[str, Any]]:
     """One entry for each level that an incident reached, in the order of time."""
     entries = [entry for brand in result.brands for case in brand.cases for entry in _levels(case)]
     return sorted(entries, key=lambda e: (e["opened_at"], e["brand"], e["level"]))
+
+
+def outbreaks(result: Result) -> list[dict[str, Any]]:
+    """One entry for each time that many brands were hit at once."""
+    return [
+        {
+            "incident": parent.id,
+            "peak": parent.peak,
+            "onset": iso(parent.onset.timestamp()),
+            "opened_at": iso(parent.opened_at.timestamp()),
+            "closed_at": iso(parent.closed_at.timestamp()) if parent.closed_at else None,
+            "brands": sorted({child.split("/")[1] for child in parent.children}),
+            "usual_brands": round(parent.expected, 2),
+            "topics": parent.topics,
+            "children": list(parent.children),
+            "sentence": parent.sentences.get("en", ""),
+        }
+        for parent in result.outbreaks
+    ]
 
 
 def _levels(case: Case) -> list[dict[str, Any]]:
@@ -58,6 +78,7 @@ def document(
     *,
     judged: Sequence[Judged] = (),
     pairs: Sequence[Pair] = (),
+    events: Sequence[Event] = (),
     seconds: float = 0.0,
 ) -> dict[str, Any]:
     """The whole of `--json`."""
@@ -75,7 +96,20 @@ def document(
         "median_seconds_from_onset": round(median(delays)) if delays else None,
         "seconds": round(seconds, 2),
         "incidents": incidents(first),
+        "outbreaks": outbreaks(first),
     }
+    if events:
+        made["events"] = [
+            {
+                "id": event.id,
+                "brand": event.brand,
+                "start": iso(event.start.timestamp()),
+                "end": iso(event.end.timestamp()),
+                "kind": event.kind,
+                "note": event.note,
+            }
+            for event in events
+        ]
     if judged:
         made["labels"] = _judged(judged[0])
     if len(results) > 1:
@@ -85,6 +119,7 @@ def document(
             "pages": second.pages,
             "pages_per_brand_week": round(second.pages_per_week, 4),
             "incidents": incidents(second),
+            "outbreaks": outbreaks(second),
             "difference": [_pair(pair) for pair in pairs],
         }
         if len(judged) > 1:

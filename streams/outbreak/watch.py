@@ -24,6 +24,12 @@ class _Kept(msgspec.Struct):
 _kept = msgspec.msgpack.Decoder(_Kept)
 
 
+def leading_topic(minute: Minute) -> str:
+    """The topic of most complaints, "" if there is none."""
+    counts = minute.counts.by_topic
+    return max(counts, key=counts.__getitem__, default="")
+
+
 class Watch:
     """States of all runs and the position in the minutes topic that they cover."""
 
@@ -35,25 +41,30 @@ class Watch:
 
     def take(self, minute: Minute) -> Outbreak | None:
         """Fold one minute, in the order of time; the outbreak if it changed."""
-        start_s = int(minute.start.timestamp())
-        state = self.runs.pop(minute.run, None) or OutbreakState()
+        return self.fold(
+            minute.run,
+            minute.brand,
+            int(minute.start.timestamp()),
+            minute.level,
+            minute.incident,
+            leading_topic(minute),
+        )
+
+    def fold(
+        self, run: str, brand: str, start_s: int, level: int, incident: str = "", topic: str = ""
+    ) -> Outbreak | None:
+        """Fold what matters of a minute."""
+        state = self.runs.pop(run, None) or OutbreakState()
         changed: Outbreak | None = None
         if state.minute_s and start_s > state.minute_s + 60:
             # The former minute is over for all brands.
-            state, changed = settle(
-                state, run=minute.run, minute_s=start_s - 60, config=self.config
-            )
+            state, changed = settle(state, run=run, minute_s=start_s - 60, config=self.config)
         state = observe(
-            state,
-            brand=minute.brand,
-            minute_s=start_s,
-            level=minute.level,
-            incident=minute.incident,
-            topic=max(minute.counts.by_topic, key=minute.counts.by_topic.__getitem__, default=""),
+            state, brand=brand, minute_s=start_s, level=level, incident=incident, topic=topic
         )
         if not state.minute_s:
-            state, _ = settle(state, run=minute.run, minute_s=start_s - 60, config=self.config)
-        self.runs[minute.run] = state
+            state, _ = settle(state, run=run, minute_s=start_s - 60, config=self.config)
+        self.runs[run] = state
         while len(self.runs) > MOST_RUNS:
             del self.runs[next(iter(self.runs))]
         return changed
