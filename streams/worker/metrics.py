@@ -1,11 +1,13 @@
 """Metrics of the worker, declared once. Labels come from closed sets in code or configuration."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from streams.pipeline.outcome import Outcome
-from streams.records import LIVE
+from streams.records import LIVE, Scored
 from streams.registry import REGISTRY
 
 # Cardinality: two kinds.
@@ -86,12 +88,35 @@ MODEL = Gauge(
 )
 
 
+READINGS = Counter(
+    "siaga_readings",
+    "Topics, languages and flags of the mentions that this worker read (again after a crash).",
+    labelnames=("kind", "value"),
+    registry=REGISTRY,
+)
+_reading = cache(READINGS.labels)
+"""Looking a child up in the metric costs more than counting; all values are of closed sets."""
+
+
+def _count_readings(mentions: Iterable[Scored]) -> None:
+    for scored in mentions:
+        if scored.mention.own or scored.fate == "revision":
+            continue
+        _reading("language", scored.language or "unknown").inc()
+        for topic in scored.topics:
+            _reading("topic", topic).inc()
+        for flag in scored.flags:
+            _reading("flag", flag).inc()
+
+
 def observe(outcome: Outcome, now: datetime, *, shown_run: str) -> None:
     """Count what one record led to."""
     RECORDS.inc()
     REPEATS.inc(outcome.repeats)
     if outcome.tick and outcome.run == shown_run:
         LAST_TICK.set(now.timestamp())
+    if outcome.run == shown_run:
+        _count_readings(outcome.scored)
     if outcome.run != LIVE:
         return  # the latency of a replay says nothing
     fresh = [
