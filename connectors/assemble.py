@@ -9,6 +9,7 @@ from connectors.ingest import cursors, memory
 from connectors.ingest.door import Door, Privacy
 from connectors.ingest.match import Matcher
 from connectors.ingest.memory import BrandMemory, key_prefix
+from connectors.ingest.publisher import Outage
 from connectors.ingest.runner import Runner
 from connectors.registry import connector_type
 from connectors.settings import ConnectorsSettings
@@ -27,6 +28,7 @@ async def make_runners(
     *,
     matcher: Matcher | None = None,
     brands: Mapping[str, BrandSettings] | None = None,
+    outage: Outage | None = None,
 ) -> list[Runner]:
     """Create topics if needed, read the cursors and build a runner for each source.
 
@@ -36,6 +38,8 @@ async def make_runners(
         Shared with other runners; None: one of these settings.
     brands
         What connectors see of the brands, where it follows the configuration.
+    outage
+        Shared with other runners, as `matcher` is.
 
     Raises
     ------
@@ -47,7 +51,7 @@ async def make_runners(
     if not partitions:
         raise CannotStart(f"topic {MENTIONS} could not be created; see the log's own messages")
     options = settings.section(ConnectorsSettings)
-    matcher = matcher or Matcher(settings.brands)
+    matcher, outage = matcher or Matcher(settings.brands), outage or Outage()
     privacy = _privacy(options, settings)
     saved = await cursors.load(log)
     memories = await memory.load(log)
@@ -71,6 +75,7 @@ async def make_runners(
             options=options,
             saved=saved.get((name, source.run)),
             closing_s=settings.worker.allowed_lateness_s,
+            outage=outage,
         )
         for name, source in sources.items()
     ]

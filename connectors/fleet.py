@@ -14,6 +14,7 @@ from connectors import metrics
 from connectors.assemble import make_runners
 from connectors.contract import SourceSettings
 from connectors.ingest.match import Matcher
+from connectors.ingest.publisher import Outage
 from connectors.ingest.runner import Runner
 from connectors.settings import Sources
 from streams.log.port import Log, Unavailable
@@ -62,6 +63,7 @@ class Fleet:
         self._ships: dict[str, _Ship] = {}
         self._brands: dict[str, BrandSettings] = {}
         self._matcher = Matcher({})
+        self._outage = Outage()
 
     async def follow(self, settings: RootSettings, *, workers_first_s: float) -> None:
         """Adopt a changed configuration: what is taken out at once, what is new after a while."""
@@ -109,6 +111,7 @@ class Fleet:
             new,
             matcher=self._matcher,
             brands=MappingProxyType(self._brands),
+            outage=self._outage,
         )
         for runner in runners:
             task = self._group.create_task(guarded(runner), name=f"source {runner.name}")

@@ -17,6 +17,25 @@ ENTRIES_PER_APPEND = 256
 """Bounds what one append holds in memory (64 MB at the largest batches)."""
 
 
+class Outage:
+    """Who waits for the log: it is told once that it is away, however many sources wait."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+
+    def begin(self, source: str, reason: Exception) -> None:
+        """Note that a source stands still."""
+        if not self._waiting:
+            logger.warning("the log is away (%s); fetching stands still, nothing is lost", reason)
+        self._waiting.add(source)
+
+    def end(self, source: str, *, back: bool) -> None:
+        """Note that a source goes on, or (not `back`) that it was stopped meanwhile."""
+        self._waiting.discard(source)
+        if back and not self._waiting:
+            logger.warning("the log is back, fetching goes on")
+
+
 class Publisher:
     """Append for one source; while the log is away its caller stands still and so fetches nothing.
 
@@ -25,7 +44,9 @@ class Publisher:
     log
         The log.
     source
-        For messages.
+        Who waits.
+    outage
+        Shared by the sources of a process, so that one line tells of all.
     rng
         Jitter.
     backoff
@@ -33,11 +54,18 @@ class Publisher:
     """
 
     def __init__(
-        self, log: Log, source: str, rng: random.Random, *, backoff: Backoff = LOG_BACKOFF
+        self,
+        log: Log,
+        source: str,
+        rng: random.Random,
+        *,
+        outage: Outage | None = None,
+        backoff: Backoff = LOG_BACKOFF,
     ) -> None:
         self._log = log
         self._source = source
         self._rng = rng
+        self._outage = outage or Outage()
         self._backoff = backoff
         self.away = False
 
@@ -56,21 +84,21 @@ class Publisher:
 
     async def _until_taken(self, entries: Sequence[Entry]) -> None:
         failures = 0
-        while True:
-            try:
-                await self._log.append(entries)
-            except Unavailable as e:
-                failures += 1
-                if not self.away:
-                    self.away = True
-                    logger.warning(
-                        "source %s: the log is away (%s); fetching stands still, nothing is lost",
-                        self._source,
-                        e,
-                    )
-                await asyncio.sleep(self._backoff.wait_s(failures, self._rng))
-            else:
-                if self.away:
-                    self.away = False
-                    logger.warning("source %s: the log is back, fetching goes on", self._source)
-                return
+        try:
+            while True:
+                try:
+                    await self._log.append(entries)
+                except Unavailable as e:
+                    failures += 1
+                    if not self.away:
+                        self.away = True
+                        self._outage.begin(self._source, e)
+                    await asyncio.sleep(self._backoff.wait_s(failures, self._rng))
+                else:
+                    if self.away:
+                        self.away = False
+                        self._outage.end(self._source, back=True)
+                    return
+        finally:
+            if self.away:
+                self._outage.end(self._source, back=False)

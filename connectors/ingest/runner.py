@@ -28,7 +28,7 @@ from connectors.ingest import cursors
 from connectors.ingest.batch import Batcher
 from connectors.ingest.cursors import Saved
 from connectors.ingest.door import REASONS, Door, Outcome
-from connectors.ingest.publisher import Publisher
+from connectors.ingest.publisher import Outage, Publisher
 from connectors.ingest.schedule import Backoff, Budget, jittered
 from connectors.settings import ConnectorsSettings
 from streams import codec
@@ -83,8 +83,10 @@ class Runner:
     closing_s
         Allowed lateness of the stream: the tick after a finite source's end is ahead of its last
         mention by this much, so that every minute closes.
-    now, rng
-        The wall clock and the jitter, for tests.
+    now, rng, backoff
+        The wall clock, the jitter and the waits after failures, for tests.
+    outage
+        Shared by the sources of a process: one line says that the log is away.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Runner:
         now: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
         backoff: Backoff | None = None,
+        outage: Outage | None = None,
     ) -> None:
         options = options or ConnectorsSettings()
         self.name = name
@@ -116,7 +119,7 @@ class Runner:
         self._backoff = backoff or Backoff()
         per_minute = settings.requests_per_minute
         self._budget = Budget(per_minute, 60.0) if per_minute else None
-        self._publisher = Publisher(log, name, self._rng)
+        self._publisher = Publisher(log, name, self._rng, outage=outage)
         self._batcher = Batcher(
             settings.run,
             max_mentions=options.batch_mentions,

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -21,8 +22,8 @@ from connectors.ingest.door import Door
 from connectors.ingest.guard import is_public
 from connectors.ingest.match import Matcher
 from connectors.sources import sockets
-from connectors.sources.feeds.feed import plain
 from connectors.sources.feeds.xml import BadXml, parse
+from connectors.sources.markup import to_text
 from connectors.sources.sockets import connected
 from streams.settings import BrandSettings
 
@@ -125,10 +126,27 @@ def test_a_name_that_resolves_to_a_private_address_is_refused(
 def test_the_connection_goes_to_the_very_address_that_was_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(guard, "is_public", lambda address: bool(asked.append(address)) or True)
-    assert fetch(answering(response(b"ok")), private=False) == b"ok"
-    assert asked == ["127.0.0.1"]
+    """A name that answers differently the next time (DNS rebinding) is never asked again."""
+    checked: list[str] = []
+    named: list[str] = []
+
+    async def resolves(host: str, port: int, **_: Any) -> list[Any]:
+        named.append(host)
+        assert len(named) == 1, "the name was resolved once more"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    def fine(address: str) -> bool:
+        checked.append(address)
+        return True
+
+    async def story() -> bytes:
+        async with serving(answering(response(b"ok"))) as port, client(Context("t")) as http:
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolves)
+            return (await ask(http, f"http://feed.example:{port}/")).body
+
+    monkeypatch.setattr(guard, "is_public", fine)
+    assert asyncio.run(story()) == b"ok"
+    assert (named, checked) == (["feed.example"], ["127.0.0.1"])
 
 
 @pytest.mark.parametrize(
@@ -153,8 +171,14 @@ def test_endless_redirects_end() -> None:
 def test_a_decompression_bomb_is_refused_early(packed: str) -> None:
     zeros = b"\0" * 50_000_000
     body = gzip.compress(zeros) if packed == "gzip" else zlib.compress(zeros)
-    with pytest.raises(Fatal, match="larger than"):
-        fetch(answering(response(body, f"Content-Encoding: {packed}")), limit=1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Fatal, match="larger than"):
+            fetch(answering(response(body, f"Content-Encoding: {packed}")), limit=1_000_000)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 10_000_000  # it was never unpacked as a whole
 
 
 def test_a_body_beyond_the_limit_is_refused() -> None:
@@ -257,7 +281,7 @@ def test_a_text_that_is_made_to_be_slow_is_not(unit: str) -> None:
     door = Door("s", Matcher(brands))
     text = (unit * 200_000)[:200_000]
     now = datetime(2025, 1, 1, tzinfo=UTC)
-    for hostile in (text, f"#{text}", plain(text)):
+    for hostile in (text, f"#{text}", to_text(text)):
         item = Item(native_id="1", published_at=now, text=hostile)
         outcome = door.admit(item, now=now)
         assert outcome.mentions or outcome.dead or "unmatched" in outcome.notes

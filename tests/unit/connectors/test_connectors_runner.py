@@ -155,6 +155,60 @@ def test_while_the_log_is_away_nothing_is_fetched_no_cursor_moves_and_nothing_is
     assert len(told) == 2  # one line when it goes, one when it is back
 
 
+class Streaming:
+    """Streams as fast as it is let."""
+
+    Settings: ClassVar[type[SourceSettings]] = SourceSettings
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.given = 0
+
+    async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
+        for n in range(int(cursor or 0), self.count):
+            self.given = n + 1
+            yield Page((item(n),), str(n + 1), ended=n + 1 == self.count)
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        pass
+
+
+def test_an_outage_in_mid_reading_holds_back_every_source_in_bounds_and_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Polled and streamed: a page a source is held, cursors stand, and all go on by themselves."""
+    caplog.set_level(logging.WARNING)
+
+    async def story() -> None:
+        log, outage = await new_log(), publisher.Outage()
+        scripts, stream = [Script(pages(200)) for _ in range(3)], Streaming(600)
+        options = ConnectorsSettings(tick_every_s=0.01, batch_wait_ms=0)
+        made: list[Any] = [*scripts, stream]
+        runs = [runner(c, log, f"s{n}", options=options, outage=outage) for n, c in enumerate(made)]
+        for run in runs:
+            run._publisher._backoff = FAST
+        tasks = [asyncio.create_task(r.run()) for r in runs]
+        await until(lambda: stream.given > 20 and all(len(s.asked) > 5 for s in scripts))
+        log.away = True
+        await until(lambda: all(r._publisher.away for r in runs))
+        asked, places = [len(s.asked) for s in scripts], await cursors.load(log)
+        refused, published = log.refused, len(await ids(log))
+        await until(lambda: log.refused > refused + 200)  # a long outage
+        assert [len(s.asked) for s in scripts] == asked
+        assert all(r._held + len(r._batcher) <= 3 for r in runs)
+        assert all(len(r._waiting) <= 3 for r in runs)
+        assert await cursors.load(log) == places
+        assert len(await ids(log)) == published
+        log.away = False
+        await asyncio.gather(*tasks)
+        assert sorted(await ids(log)) == sorted(f"s{r}:{n}" for r in range(4) for n in range(600))
+
+    asyncio.run(story())
+    told = [r.getMessage() for r in caplog.records]
+    assert [t[:15] for t in told] == ["the log is away", "the log is back"]
+
+
 class NoCursors(MemoryLog):
     """Takes everything but cursors: what a crash between the two appends leaves behind."""
 
