@@ -257,6 +257,15 @@ def test_deep_and_broken_documents_are_refused() -> None:
             parse(document)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [b"<a>" * 101 + b"</a>" * 101, b"<rss>" + b"<a/>" * 200_000 + b"</rss>"],
+)
+def test_whole_documents_that_are_too_deep_or_too_large_are_refused(document: bytes) -> None:
+    with pytest.raises(BadXml, match="too deeply or too large"):
+        parse(document)
+
+
 def test_small_damage_is_mended() -> None:
     assert (
         parse(b"<rss><title>Toko & Raya \x01 \xff</title></rss>")
