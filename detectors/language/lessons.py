@@ -98,6 +98,7 @@ class LessonBook:
         """The model that scores mentions; replaced, never changed, by a promotion."""
         self.base = self.active.version
         self.shadow = Language(language)
+        self._topics = frozenset(self.active.taxonomy.names)
         self.next_offset = 0
         self.labels = self.learned = self.capped = 0
         self.admission = Admission()
@@ -132,8 +133,7 @@ class LessonBook:
         by_stars = label.kind == "rating"
         self.labels += not by_stars
         sentiment = label.sentiment if label.sentiment in SENTIMENTS else None
-        known = set(self.shadow.taxonomy.names)
-        topics = None if label.topics is None else tuple(t for t in label.topics if t in known)
+        topics = label.topics and tuple(t for t in label.topics if t in self._topics)
         if sentiment is None and topics is None:
             return
         match self.admission.judge(label, sentiment, topics, self.config):

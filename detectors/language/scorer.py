@@ -130,6 +130,7 @@ class Scorer:
             (for `leads`).
         """
         said = [] if each is None else each
+        say = said.append
         entries = self._entries
         turned = self._turned
         tail = reach = n = seen = first_polar = last_polar = 0
@@ -138,11 +139,11 @@ class Scorer:
         for raw in raws:
             entry = entries[raw]
             if entry is None:
-                said.append(0)
+                say(0)
                 continue
             n += 1
             plain, following, special = entry
-            said.append((turned[raw][0] if reach else plain) + before[raw])
+            say((turned[raw][0] if reach else plain) + before[raw])
             before = following
             if special is None:
                 if reach:
