@@ -82,6 +82,11 @@ def is_drill(run: str) -> bool:
     return run.startswith("drill")
 
 
+def drills_management(run: str) -> bool:
+    """Is it a drill for management, too? Those are named `drill-management...`."""
+    return run.startswith("drill-management")
+
+
 def event_now(incident: Incident, *, now: datetime) -> datetime:
     """The time that an action about this incident happens at, on the incident's own clock.
 

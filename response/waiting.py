@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from response.clocks import AGES, HORIZON_S, Complaints, first_word, overdue
 from response.follow import follow
-from response.incidents import is_drill
+from response.incidents import drills_management, is_drill
 from response.page.view import is_open, with_actions
 from response.settings import LEVEL_NUMBERS, OncallSettings
 from streams import codec
@@ -139,8 +139,9 @@ class Waiting(Collector):
         )
         drill = GaugeMetricFamily(
             "siaga_drill_level",
-            "Highest level of a running drill (runs named drill*).",
-            labels=("brand",),
+            "Highest level of a running drill (runs named drill*), by whether management is to hear "
+            "of it (drill-management*).",
+            labels=("brand", "management"),
         )
         for brand, complaints in self.brands.items():
             _, since = complaints.unanswered(now)
@@ -152,8 +153,8 @@ class Waiting(Collector):
                     unanswered.add_metric((brand, label), by_age[label])
         for (brand, level), value in sorted(self._overdue(now).items()):
             late.add_metric((brand, str(level)), value)
-        for brand, level in sorted(self._drills().items()):
-            drill.add_metric((brand,), level)
+        for labels, level in sorted(self._drills().items()):
+            drill.add_metric(labels, level)
         snoozed = GaugeMetricFamily(
             "siaga_incident_snoozed_until_timestamp_seconds",
             "Until when people want to hear no reminders of the brand's open incident.",
@@ -201,12 +202,13 @@ class Waiting(Collector):
             found[key] = max(found.get(key, 0), int(is_late))
         return found
 
-    def _drills(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _drills(self) -> dict[tuple[str, str], int]:
+        found: dict[tuple[str, str], int] = {}
         for incident, _ in list(self.drills.values()):
             done = tuple(self.actions.get(incident.id, ()))
             if incident.brand in self.brands and is_open(with_actions(incident, done)):
-                found[incident.brand] = max(found.get(incident.brand, 0), incident.level)
+                key = (incident.brand, "yes" if drills_management(incident.run) else "no")
+                found[key] = max(found.get(key, 0), incident.level)
         return found
 
 

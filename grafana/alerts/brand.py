@@ -161,10 +161,17 @@ def _negative_for_hours(thresholds: Thresholds) -> Rule:
 
 
 def _drill() -> Rule:
+    heard: tuple[tuple[str, tuple[Audience, ...]], ...] = (
+        ("no", ("channel", "oncall")),
+        ("yes", ("channel", "oncall", "management")),
+    )
     return Rule(
         name="SiagaDrill",
         group="brand",
-        cases=(Case(latest("siaga_drill_level", "brand"), "drill", ("channel", "oncall")),),
+        cases=tuple(
+            Case(latest("siaga_drill_level", "brand", management=management), "drill", audiences)
+            for management, audiences in heard
+        ),
         above=0.5,
         for_s=0,
         thread="drill",
@@ -177,6 +184,7 @@ def _drill() -> Rule:
             "publik.",
             en="A drill is running. Act as if it were real, but publish nothing.",
         ),
-        why="A drill shall reach people as fast as a crisis would; management is left out.",
+        why="A drill shall reach people as fast as a crisis would; management only where the "
+        "drill's name asks for it.",
         panel="Severity",
     )

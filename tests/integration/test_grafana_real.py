@@ -401,7 +401,7 @@ def full_worker(worker: Worker, prometheus: Prometheus) -> Worker:
             brand=brand,
             level="2",
         )
-        worker.set("siaga_drill_level", 0, brand=brand)
+        worker.set("siaga_drill_level", 0, brand=brand, management="no")
         worker.set("siaga_theme_authors", 12, brand=brand, theme="kurir palsu")
         for signal in ("negative", "reach", "authors", "velocity", "slow_burn"):
             for metric in ("observed", "expected", "upper", "anomaly_score"):

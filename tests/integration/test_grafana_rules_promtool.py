@@ -197,12 +197,20 @@ SCENARIOS = (
         labels={"severity": "crisis", "audience": "channel oncall"},
     ),
     Scenario(
-        "a drill never reaches management",
+        "a drill does not reach management",
         "SiagaDrill",
-        {'siaga_drill_level{brand="melati"}': "0x4 3x9 0x9"},
+        {'siaga_drill_level{brand="melati",management="no"}': "0x4 3x9 0x9"},
         fires=("7m",),
         silent=("4m", "18m"),
         labels={"severity": "drill", "audience": "channel oncall"},
+    ),
+    Scenario(
+        "a drill reaches management if it says so",
+        "SiagaDrill",
+        {'siaga_drill_level{brand="melati",management="yes"}': "0x4 3x9 0x9"},
+        fires=("7m",),
+        silent=("4m", "18m"),
+        labels={"severity": "drill", "audience": "channel oncall management"},
     ),
     Scenario(
         "a source that stays blind is told, a hiccup is not",

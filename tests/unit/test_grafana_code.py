@@ -79,13 +79,15 @@ def test_a_recorded_number_means_one_query() -> None:
             assert seen.setdefault(recorded_as(rule, number), number.expr) == number.expr
 
 
-def test_crisis_reaches_management_and_a_drill_and_operations_never_do() -> None:
+def test_crisis_reaches_management_and_operations_never_do_and_a_drill_if_it_says_so() -> None:
     heard: dict[str, set[Audience]] = {}
     for rule in ALL:
         for case in rule.cases:
             heard.setdefault(case.severity, set()).update(case.audiences)
+            if case.severity == "drill":
+                assert ("management" in case.audiences) == ('management=~"yes"' in case.expr)
     assert "management" in heard["crisis"]
-    for severity in ("drill", "page", "ticket", "watch", "alert"):
+    for severity in ("page", "ticket", "watch", "alert"):
         assert "management" not in heard[severity]
     assert heard["ticket"] == {"operations"}
 

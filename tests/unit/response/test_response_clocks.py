@@ -180,7 +180,12 @@ def test_metrics_follow_the_records_and_are_silent_until_the_log_is_read(
     }  # fmt: skip
     assert found["siaga_oldest_unanswered_timestamp_seconds"] == {("kirana",): make.now.timestamp()}
     assert found["siaga_response_overdue"] == {("kirana", "3"): 0}
-    assert found["siaga_drill_level"] == {("senja",): 2}
+    assert found["siaga_drill_level"] == {("senja", "no"): 2}
+    wide = make.incident(id="drill-management-1/senja/1", brand="senja", run="drill-management-1")
+    waiting.incident(wide, clock[0])
+    found = families(waiting)
+    assert found["siaga_drill_level"] == {("senja", "no"): 2, ("senja", "yes"): 3}
+    waiting.incident(replace(wide, closed_at=make.now, sequence=9), clock[0])
 
     clock[0] += 120
     assert families(waiting)["siaga_response_overdue"] == {("kirana", "3"): 1}
