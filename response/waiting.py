@@ -139,8 +139,8 @@ class Waiting(Collector):
         )
         drill = GaugeMetricFamily(
             "siaga_drill_level",
-            "Highest level of a running drill (runs named drill*), by whether management is to hear "
-            "of it (drill-management*).",
+            "Highest level of a running drill (runs named drill*), by whether management hears of "
+            "it (drill-management*).",
             labels=("brand", "management"),
         )
         for brand, complaints in self.brands.items():
