@@ -195,6 +195,16 @@ def test_a_responder_acts_and_it_is_recorded_with_who_and_when(site: Site) -> No
     assert "sari is on it" in browser.get(site.path).text
 
 
+def test_a_person_who_acts_without_end_is_slowed(site: Site) -> None:
+    browser = site.logged_in()
+    fields = {"kind": "note", "text": "x", "csrf": site.csrf(browser)}
+    answers = [browser.post(site.path, data=fields).status_code for _ in range(32)]
+    assert answers == [303] * 30 + [429] * 2
+    assert len(site.recorded()) == 30
+    site.now += 60
+    assert browser.post(site.path, data=fields).status_code == 303
+
+
 def test_actions_go_to_the_partition_of_the_brand(site: Site) -> None:
     from streams.log.partitioner import partition_of
 
@@ -364,6 +374,15 @@ def test_a_link_used_before_a_restart_stays_used(make: SimpleNamespace, tmp_path
 def test_an_expired_or_forged_link_is_refused(site: Site) -> None:
     browser = site.browser()
     for token in (site.token(expires=int(site.now)), site.token()[:-3] + "AAA", "x", "a.b"):
+        assert browser.get(f"/a/{token}").status_code == 410
+        assert browser.post(f"/a/{token}", data={"who": "x"}).status_code == 410
+    assert site.recorded() == []
+
+
+def test_a_link_of_another_purpose_and_a_session_are_no_acknowledge_link(site: Site) -> None:
+    browser = site.logged_in()
+    session = browser.cookies["siaga_session"]
+    for token in (site.token(purpose="show"), session):
         assert browser.get(f"/a/{token}").status_code == 410
         assert browser.post(f"/a/{token}", data={"who": "x"}).status_code == 410
     assert site.recorded() == []

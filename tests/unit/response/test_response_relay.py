@@ -296,6 +296,18 @@ def test_without_its_token_the_relay_tells_nobody(
     trial(work)
 
 
+def test_guessing_the_relays_token_is_slow(trial: Callable[..., None]) -> None:
+    async def work(site: Site) -> None:
+        guess = {"authorization": "Bearer guess"}
+        answers = [
+            (await site.client.post("/relay/comms", json=grafana(), headers=guess)).status_code
+            for _ in range(201)
+        ]
+        assert answers == [401] * 200 + [429]
+
+    trial(work)
+
+
 def test_basic_authentication_as_grafana_sends_it_is_enough(trial: Callable[..., None]) -> None:
     async def work(site: Site) -> None:
         basic = "Basic " + b64encode(f"grafana:{TOKEN}".encode()).decode()
