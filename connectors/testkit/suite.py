@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar, cast
@@ -53,7 +53,7 @@ class ConnectorSuite:
     """True for a source that others deliver to (webhooks): no cursor but its senders keep the
     place, and what was not acknowledged comes again. It is never `finite`."""
 
-    patience_s: ClassVar[float] = 0.5
+    patience_s: ClassVar[float] = 3.0
     """How long a source that never ends is listened to for what may still come."""
 
     limit_s: ClassVar[float] = 30.0
@@ -83,19 +83,34 @@ class ConnectorSuite:
         """Return a new connector."""
         return self.connector(context or self.context())
 
-    async def pages(self, cursor: str | None = None, *, most: int = MAX_PAGES) -> list[Page]:
-        """Read on from a cursor until the source is drained, or for so many pages."""
+    async def pages(
+        self,
+        cursor: str | None = None,
+        *,
+        most: int = MAX_PAGES,
+        wanted: Collection[str] | None = None,
+    ) -> list[Page]:
+        """Read on from a cursor until the source is drained, or for so many pages.
+
+        One that never ends is read until the `wanted` ids (None: all that are expected) are there.
+        """
         connector = self.made()
         try:
             if hasattr(connector, "fetch"):
                 return await polled(cast("Connector", connector), cursor, most)
-            return await self._pushed(connector, cursor, most)
+            return await self._pushed(connector, cursor, most, wanted)
         finally:
             await connector.close()
 
-    async def _pushed(self, connector: PushConnector, cursor: str | None, most: int) -> list[Page]:
+    async def _pushed(
+        self,
+        connector: PushConnector,
+        cursor: str | None,
+        most: int,
+        wanted: Collection[str] | None = None,
+    ) -> list[Page]:
         found: list[Page] = []
-        missing = set(self.expected_ids or ())
+        missing = set(wanted if wanted is not None else self.expected_ids or ())
         stream = cast("AsyncGenerator[Page, None]", connector.stream(cursor))
         safe = False
         try:
@@ -177,7 +192,8 @@ class ConnectorSuite:
             seen: set[tuple[str, int]] = set()
             for n, page in enumerate(whole[:-1], start=1):
                 seen |= keys_of([page])
-                rest = keys_of(await self.pages(page.cursor))
+                due = everything - {i for i, _ in seen}
+                rest = keys_of(await self.pages(page.cursor, wanted=due))
                 lost = everything - {i for i, _ in seen | rest}
                 assert not lost, f"resuming after page {n} loses {sorted(lost)[:3]}"
                 repeated = set() if self.overlap else rest & seen

@@ -68,7 +68,7 @@ class TestBluesky(ConnectorSuite):
 
     def connector(self, context: Context) -> BlueskyConnector:
         given_values = {"hosts": (self.address,), "tls": False, "allow_private": True}
-        return BlueskyConnector(BlueskySettings(**given_values, since_minutes=60), context)
+        return BlueskyConnector(BlueskySettings(**given_values, since_minutes=600), context)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

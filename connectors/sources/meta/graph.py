@@ -5,7 +5,8 @@ https://developers.facebook.com/docs/instagram-platform/instagram-api-with-faceb
 
 from connectors.contract import BadItem, Context, Item
 from connectors.http import ask, client
-from connectors.sources.meta.notices import Mentioned, Reader
+from connectors.sources.meta.notices import Reader
+from connectors.sources.meta.wire import Mentioned
 
 COMMENT = "mentioned_comment.comment_id({id}){{text,timestamp,username}}"
 MEDIA = "mentioned_media.media_id({id}){{caption,timestamp,username,permalink}}"

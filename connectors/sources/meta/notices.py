@@ -1,9 +1,4 @@
-"""Meta's notifications to items; pure.
-
-https://developers.facebook.com/docs/graph-api/webhooks/reference/page (feed),
-.../docs/instagram-platform/webhooks/examples (comments, mentions), and
-.../documentation/business-messaging/whatsapp/webhooks/reference/messages.
-"""
+"""Meta's notifications (`wire.py`) to items; pure."""
 
 import hmac
 from collections.abc import Callable, Mapping
@@ -14,6 +9,18 @@ from typing import Any
 import msgspec
 
 from connectors.contract import LAST_REVISION, BadItem, Item
+from connectors.sources.meta.wire import (
+    Change,
+    Comment,
+    Entry,
+    Feed,
+    Looked,
+    Mentioned,
+    Message,
+    Messages,
+    Notice,
+    Words,
+)
 from connectors.sources.tabular.times import epoch
 
 CHANNELS = {
@@ -29,141 +36,6 @@ POSTS = frozenset({"comment", "post", "status", "photo", "video", "share", "link
 
 REMOVED = frozenset({"remove", "delete"})
 EDITED = frozenset({"edit", "edited", "update"})
-
-
-class _Person(msgspec.Struct, frozen=True):
-    id: str | int = ""
-    name: str = ""
-    username: str = ""
-
-
-class Feed(msgspec.Struct, frozen=True, rename={"sender": "from"}):
-    """The value of a change of a page's feed."""
-
-    item: str = ""
-    verb: str = ""
-    comment_id: str = ""
-    post_id: str = ""
-    parent_id: str = ""
-    sender: _Person = _Person()
-    message: str = ""
-    created_time: int = 0
-    permalink_url: str = ""
-
-
-class _Media(msgspec.Struct, frozen=True):
-    id: str | int = ""
-
-
-class Comment(msgspec.Struct, frozen=True, rename={"sender": "from"}):
-    """The value of a change of Instagram comments."""
-
-    id: str | int
-    sender: _Person = _Person()
-    text: str = ""
-    media: _Media = _Media()
-    parent_id: str | int = ""
-
-
-class Mentioned(msgspec.Struct, frozen=True):
-    """The value of an Instagram mention: ids only."""
-
-    media_id: str | int = ""
-    comment_id: str | int = ""
-
-
-class _Words(msgspec.Struct, frozen=True):
-    text: str = ""
-    caption: str = ""
-    timestamp: str = ""
-    username: str = ""
-    permalink: str = ""
-
-
-class _Looked(msgspec.Struct, frozen=True):
-    """What the Graph API answers about a mention."""
-
-    mentioned_comment: _Words | None = None
-    mentioned_media: _Words | None = None
-
-
-class _Text(msgspec.Struct, frozen=True):
-    body: str = ""
-    caption: str = ""
-    text: str = ""
-    title: str = ""
-
-
-class _Interactive(msgspec.Struct, frozen=True):
-    button_reply: _Text = _Text()
-    list_reply: _Text = _Text()
-
-
-class _About(msgspec.Struct, frozen=True):
-    id: str = ""
-
-
-class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
-    """A WhatsApp message."""
-
-    id: str
-    timestamp: str | int
-    sender: str = ""
-    type: str = ""
-    text: _Text = _Text()
-    image: _Text = _Text()
-    video: _Text = _Text()
-    document: _Text = _Text()
-    button: _Text = _Text()
-    interactive: _Interactive = _Interactive()
-    context: _About = _About()
-
-    def words(self) -> str:
-        """Return what was written, whatever the kind of message."""
-        replied = self.interactive
-        told = (
-            self.text.body,
-            self.image.caption,
-            self.video.caption,
-            self.document.caption,
-            self.button.text,
-            replied.button_reply.title,
-            replied.list_reply.title,
-        )
-        return next((t for t in told if t), "")
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    display_phone_number: str = ""
-
-
-class Messages(msgspec.Struct, frozen=True):
-    """The value of a change of WhatsApp messages, or of echoes of what the team sent."""
-
-    metadata: _Metadata = _Metadata()
-    messages: tuple[msgspec.Raw, ...] = ()
-    message_echoes: tuple[msgspec.Raw, ...] = ()
-
-
-class _Change(msgspec.Struct, frozen=True):
-    field: str = ""
-    value: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    id: str | int = ""
-    time: int = 0
-    changes: tuple[_Change, ...] = ()
-    field: str = ""
-    """With Instagram login a change stands in the entry itself."""
-    value: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """One notification."""
-
-    object: str = ""
-    entry: tuple[_Entry, ...] = ()
 
 
 _notices = msgspec.json.Decoder(Notice | list[Notice])
@@ -185,7 +57,7 @@ class Reader:
         self._brand = brand
         self._accounts = accounts
         self._key = key
-        self._fields: dict[tuple[str, str], Callable[[_Entry, bytes], list[Item | BadItem]]] = {
+        self._fields: dict[tuple[str, str], Callable[[Entry, bytes], list[Item | BadItem]]] = {
             ("page", "feed"): self._feed,
             ("instagram", "comments"): self._comment,
             ("instagram", "live_comments"): self._comment,
@@ -203,7 +75,7 @@ class Reader:
         items: list[Item | BadItem] = []
         for notice in told if isinstance(told, list) else [told]:
             for entry in notice.entry:
-                for change in entry.changes or (_Change(entry.field, entry.value),):
+                for change in entry.changes or (Change(entry.field, entry.value),):
                     read = self._fields.get((notice.object, change.field))
                     if read is None:
                         continue
@@ -214,7 +86,7 @@ class Reader:
                         items.append(_bad(raw, f"{notice.object} {change.field}", e))
         return tuple(items)
 
-    def _feed(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+    def _feed(self, entry: Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Feed)
         native_id = told.comment_id or told.post_id
         if told.item not in POSTS or not native_id or told.verb in ("hide", "unhide", "block"):
@@ -247,7 +119,7 @@ class Reader:
             )
         ]
 
-    def _comment(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+    def _comment(self, entry: Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Comment)
         if not told.text.strip():
             return []
@@ -264,7 +136,7 @@ class Reader:
             )
         ]
 
-    def _mention(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+    def _mention(self, entry: Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Mentioned)
         name = f"comment {told.comment_id}" if told.comment_id else f"media {told.media_id}"
         detail = f"{UNTOLD} ({name}): set token_env to have its words looked up, or look in the app"
@@ -279,7 +151,7 @@ class Reader:
         found: list[tuple[str, Mentioned]] = []
         for notice in told if isinstance(told, list) else [told]:
             for entry in notice.entry if notice.object == "instagram" else ():
-                for change in entry.changes or (_Change(entry.field, entry.value),):
+                for change in entry.changes or (Change(entry.field, entry.value),):
                     if change.field == "mentions":
                         with suppress(*_DAMAGED):
                             value = msgspec.json.decode(change.value, type=Mentioned)
@@ -289,8 +161,8 @@ class Reader:
     def looked_up(self, account: str, asked: Mentioned, body: bytes) -> Item | BadItem:
         """Turn the Graph API's answer about a mention into an item."""
         try:
-            told = msgspec.json.decode(body, type=_Looked)
-            words = told.mentioned_comment or told.mentioned_media or _Words()
+            told = msgspec.json.decode(body, type=Looked)
+            words = told.mentioned_comment or told.mentioned_media or Words()
             at = datetime.strptime(words.timestamp, "%Y-%m-%dT%H:%M:%S%z")
         except _DAMAGED as e:
             return _bad(body, "mention", e)
@@ -308,7 +180,7 @@ class Reader:
             kind="comment" if asked.comment_id else "post",
         )
 
-    def _messages(self, entry: _Entry, raw: bytes) -> list[Item | BadItem]:
+    def _messages(self, entry: Entry, raw: bytes) -> list[Item | BadItem]:
         told = msgspec.json.decode(raw, type=Messages)
         items: list[Item | BadItem] = []
         for sent, raws in ((False, told.messages), (True, told.message_echoes)):

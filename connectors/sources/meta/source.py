@@ -1,7 +1,7 @@
 """`meta`: comments on Facebook pages and Instagram, and WhatsApp messages, as Meta sends them.
 
 Documentation read: https://developers.facebook.com/docs/graph-api/webhooks/getting-started
-(verification, signature, redelivery for 36 hours), and the references named in `notices.py`.
+(verification, signature, redelivery for 36 hours), and the references named in `wire.py`.
 
 Meta delivers again what was not answered with 200, so 200 is said only when the log has it. A
 body that Meta has signed and that cannot be read is a dead letter and is answered with 200: it
