@@ -71,6 +71,10 @@ chaos: setup ## random rounds of failures on the real Kafka: ROUNDS=n SEED=s
 bench-%: setup ## side by side against references; rows in build/bench/NAME.json
 	@$(BIN)/python tests/bench/bench_$*.py $(ARGS)
 
+.PHONY: bench-soak
+bench-soak: setup ## a worker under steady load on the real Kafka: MINUTES=30 RATE=2000
+	@$(BIN)/python tests/bench/bench_soak.py --minutes $(or $(MINUTES),30) --rate $(or $(RATE),2000)
+
 .PHONY: bench-sentiment
 bench-sentiment: setup ## quality and speed of the language models beside stock River; DATA=folder
 	@$(BIN)/python tests/bench/bench_sentiment.py $(if $(DATA),--data $(DATA))

@@ -1,0 +1,228 @@
+"""A worker under steady load on the real Kafka: memory over time, CPU, lag.
+
+    make bench-soak MINUTES=30 RATE=2000
+
+The simulated shop's texts of twenty brands, through the connectors' own batches. Once a second the
+lag is taken: the age of the oldest mention that was made and does not show in `/metrics` yet. The
+first third warms up; the slope is that of a straight line through the memory of the rest. Repeats
+are dropped over two days, so each mention's id stays in memory: what that takes is measured apart
+in this process and told beside the slope.
+"""
+
+import argparse
+import asyncio
+import gc
+import statistics
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+for extra in ("deploy/local", "tests/support"):
+    sys.path.insert(0, str(ROOT / extra))
+
+from bench_latency import TOTAL  # noqa: E402 - a script finds its helpers first
+from bench_throughput import texts  # noqa: E402
+from chain import free_port, siaga, wait_for  # noqa: E402
+from measured import MIB, Rows, cpu_s, load_now, memory_mib, own_memory_mib, quantile  # noqa: E402
+from services import EPHEMERAL, start  # noqa: E402
+
+from connectors.ingest.batch import Batcher  # noqa: E402
+from streams import codec  # noqa: E402
+from streams.log.kafka import KafkaLog  # noqa: E402
+from streams.log.port import Entry  # noqa: E402
+from streams.pipeline.dedupe import Horizon  # noqa: E402
+from streams.records import Mention, Tick  # noqa: E402
+from streams.settings import LogSettings  # noqa: E402
+from streams.topics import MENTIONS, all_topics  # noqa: E402
+
+BRANDS = tuple(f"toko-{n}" for n in range(20))
+PARTITIONS = 12
+STEP_S = 0.05
+LOOK_EVERY_S = 1.0
+TOLD_EVERY_S = 30.0
+TICK_S = 5.0
+LAG_GOAL_S = 1.0
+SAMPLE_IDS = 500_000
+
+
+class Look(NamedTuple):
+    """The worker at a time, in seconds since the start."""
+
+    at_s: float
+    memory_mib: float
+    cpu_s: float
+    lag_s: float
+    shown: int
+
+
+async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float, int]]) -> None:
+    """Publish at a rate; `made` gets (time, mentions so far) at each step."""
+    batcher = Batcher()
+    said = cycle(texts())
+    sending: set[asyncio.Task[None]] = set()
+    begin = time.monotonic()
+    n, ticked = 0, -TICK_S
+    while (passed := time.monotonic() - begin) < seconds:
+        now_s, at = time.monotonic(), datetime.now(UTC)
+        batches = []
+        while n < passed * rate:
+            mention = Mention(
+                id=f"forum:{n}",
+                source="forum",
+                published_at=at,
+                collected_at=at,
+                text=next(said),
+                author=f"akun{n % 50_021}",
+            )
+            batches += batcher.add(BRANDS[n % len(BRANDS)], mention, now=now_s)
+            n += 1
+        made.append((now_s, n))
+        batches += batcher.due(now=now_s)
+        entries = [Entry(MENTIONS, b.brand.encode(), codec.encode(b)) for b in batches]
+        if passed - ticked >= TICK_S:
+            ticked = passed
+            tick = codec.encode(Tick("forum", watermark=at, clock=at))
+            entries += [Entry(MENTIONS, b"forum", tick, p) for p in range(PARTITIONS)]
+        if entries:
+            task = asyncio.create_task(log.append(entries))
+            sending.add(task)
+            task.add_done_callback(sending.discard)
+        await asyncio.sleep(STEP_S)
+    await asyncio.gather(*sending)
+
+
+async def look(
+    port: int, pid: int, begin_s: float, made: deque[tuple[float, int]], looks: list[Look]
+) -> None:
+    """Look once a second until cancelled."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        while True:
+            asked_s = time.monotonic()
+            with suppress(httpx.TransportError):
+                text = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
+                shown = int(sum(float(value) for _, value in TOTAL.findall(text)))
+                while made and made[0][1] <= shown:
+                    made.popleft()
+                lag_s = max(0.0, asked_s - made[0][0]) if made else 0.0
+                at_s = time.monotonic() - begin_s
+                looks.append(Look(at_s, memory_mib(pid), cpu_s(pid), lag_s, shown))
+            await asyncio.sleep(max(0.0, LOOK_EVERY_S - (time.monotonic() - asked_s)))
+
+
+async def tell(looks: list[Look], rate: int) -> None:
+    """Print a line now and then."""
+    print(f"{'minutes':>8}{'MiB':>9}{'CPU':>7}{'lag s':>8}{'behind':>9}")
+    while True:
+        await asyncio.sleep(TOLD_EVERY_S)
+        since = [x for x in looks if x.at_s >= looks[-1].at_s - TOLD_EVERY_S]
+        first, last = since[0], since[-1]
+        cores = (last.cpu_s - first.cpu_s) / max(last.at_s - first.at_s, 1.0)
+        worst = max(x.lag_s for x in since)
+        behind = max(0, int(last.at_s * rate) - last.shown)
+        print(
+            f"{last.at_s / 60:8.1f}{last.memory_mib:9.1f}{cores:7.2f}{worst:8.2f}{behind:9,}",
+            flush=True,
+        )
+
+
+async def soak(kafka: str, port: int, pid: int, seconds: float, rate: int) -> list[Look]:
+    """Load, look and tell at once."""
+    log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
+    made: deque[tuple[float, int]] = deque()
+    looks: list[Look] = []
+    tasks = [
+        asyncio.create_task(look(port, pid, time.monotonic(), made, looks)),
+        asyncio.create_task(tell(looks, rate)),
+    ]
+    await load(log, seconds, rate, made)
+    for task in tasks:
+        task.cancel()
+    await log.close()
+    return looks
+
+
+def bytes_per_id() -> float:
+    """What remembering an id takes, measured in this process."""
+    gc.collect()
+    before = own_memory_mib()
+    seen = Horizon()
+    for n in range(SAMPLE_IDS):
+        seen.admit(f"bench:{n}", 0, published_s=1.0, watermark_s=1.0)
+    return (own_memory_mib() - before) * MIB / SAMPLE_IDS
+
+
+def report(looks: list[Look], rate: int, id_bytes: float) -> None:
+    """Figures after the warm-up, and the memory at a few times."""
+    rows = Rows("soak")
+    whole_s = looks[-1].at_s
+    case = f"{whole_s / 60:.0f} min at {rate:,}/s"
+    steady = [x for x in looks if x.at_s >= whole_s / 3]
+    first, last = steady[0], steady[-1]
+    passed_s = last.at_s - first.at_s
+    slope = statistics.linear_regression([x.at_s for x in steady], [x.memory_mib for x in steady])
+    ids = (last.shown - first.shown) / passed_s * id_bytes / MIB
+    for part in (1 / 6, 1 / 3, 2 / 3, 1):
+        at = next((x for x in looks if x.at_s >= part * whole_s), looks[-1])
+        rows.add(case, f"memory at {at.at_s / 60:.1f} min", at.memory_mib, "MiB")
+    rows.add(case, "growth after warm-up", slope.slope * 60, "MiB/min")
+    rows.add(case, "of it ids kept for two days", ids * 60, "MiB/min")
+    rows.add(case, "growth without them", (slope.slope - ids) * 60, "MiB/min")
+    rows.add(case, "worked", (last.shown - first.shown) / passed_s, "mentions/s")
+    rows.add(case, "CPU", (last.cpu_s - first.cpu_s) / passed_s, "cores")
+    lags = [x.lag_s for x in steady]
+    rows.add(case, "lag, median", statistics.median(lags), "s", goal=LAG_GOAL_S)
+    rows.add(case, "lag, p99", quantile(lags, 0.99), "s", goal=LAG_GOAL_S)
+    rows.add(case, "lag, worst", max(lags), "s", goal=LAG_GOAL_S)
+    rows.write()
+
+
+def main() -> None:
+    """Start Kafka and a worker, soak, write build/bench/soak.json."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--rate", type=int, default=2_000)
+    asked = parser.parse_args()
+    id_bytes = bytes_per_id()
+    folder = ROOT / "build" / "bench" / f"soak-{int(time.time())}"
+    folder.mkdir(parents=True)
+    services = start(["kafka"], folder / "services", ports=EPHEMERAL)
+    try:
+        assert services.kafka is not None
+        kafka, port = services.kafka.address, free_port()
+        brands = "".join(f'[brands.{b}]\nnames = ["{b}"]\n' for b in BRANDS)
+        (folder / "siaga.toml").write_text(
+            f'[log]\nkind = "kafka"\nbootstrap = ["{kafka}"]\n[metrics]\nport = {port}\n{brands}'
+        )
+
+        async def ensure() -> None:
+            log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
+            await log.ensure(all_topics("siaga"))
+            await log.close()
+
+        asyncio.run(ensure())
+        told = folder / "worker.log"
+        with siaga(folder, "worker", name="worker") as worker:
+            wait_for(
+                "the worker's partitions",
+                lambda: told.exists() and f"owns {PARTITIONS}" in told.read_text(),
+                timeout_s=120,
+                running=[worker],
+            )
+            print(load_now())
+            looks = asyncio.run(soak(kafka, port, worker.pid, asked.minutes * 60, asked.rate))
+            print(load_now())
+    finally:
+        services.destroy()
+    report(looks, asked.rate, id_bytes)
+
+
+if __name__ == "__main__":
+    main()
