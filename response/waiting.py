@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
-from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from response.clocks import AGES, HORIZON_S, Complaints, first_word, overdue
@@ -178,7 +178,8 @@ class Waiting(Collector):
 
     def _responses(self, now: float) -> Metric:
         """A histogram of the day, not since a start: what came while we were away is in it."""
-        family = GaugeHistogramMetricFamily(
+        # No "gaugehistogram", which it is: Prometheus refuses to scrape that type.
+        family = HistogramMetricFamily(
             "siaga_first_response_seconds",
             "From a complaint's publication to the brand's first reply, of the last 24 hours' "
             "replies.",

@@ -28,8 +28,11 @@ def _waiting(minutes: dict[str, tuple[int, int | None]]) -> str:
     steps = []
     for level, (start, end) in minutes.items():
         age, last_s = _age(level), REPLAY_S if end is None else 60 * end
-        steps.append(f"(({age} >= bool {60 * start}) * ({age} < bool {last_s}))")
-    # A brand has one level at a time, so the sides of `or` never meet
+        # The level that was is still seen for two minutes, and would hide the one that is
+        now = f"({latest('siaga_severity_level', 'brand')} == {level})"
+        steps.append(
+            f"(({age} >= bool {60 * start}) * ({age} < bool {last_s}) and on (brand) {now})"
+        )
     hushed = f"({SNOOZED}) or ({TAKEN})"
     return else_zero_per_brand(f"(({' or '.join(steps)}) unless on (brand) ({hushed}))")
 

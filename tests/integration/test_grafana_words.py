@@ -79,9 +79,10 @@ def told(grafana: Grafana, prometheus: Prometheus) -> Iterator[dict[str, dict[st
         exporter.set("siaga_anomaly_score", 5, brand=brand, signal=signal)
         if expected is not None:
             exporter.set("siaga_expected", expected, brand=brand, signal=signal)
+    exporter.set("siaga_severity_level", 3, brand="lama")
     exporter.set(
         "siaga_incident_unacknowledged_since_timestamp_seconds",
-        time.time() - 76 * 60, brand="ramai", level="3",
+        time.time() - 76 * 60, brand="lama", level="3",
     )  # fmt: skip
     exporter.set(
         "siaga_connector_last_success_timestamp_seconds", time.time() - 9000, connector="x"
@@ -97,7 +98,8 @@ def told(grafana: Grafana, prometheus: Prometheus) -> Iterator[dict[str, dict[st
     deadline = time.monotonic() + 90
     while True:
         found = {language: _summaries(client, name) for language, name in NAMES.items()}
-        if all(len(each) >= len(TOLD) + 1 for each in found.values()):
+        wanted_now = {"SiagaUnacknowledged/lama", *(f"SiagaLevel/{brand}" for brand in TOLD)}
+        if all(wanted_now <= set(each) for each in found.values()):
             break
         assert time.monotonic() < deadline, found
         time.sleep(1)
@@ -132,11 +134,11 @@ def test_a_level_is_told_in_numbers_that_a_person_reads_at_a_glance(
 
 
 def test_waiting_is_told_in_hours_and_minutes(told: dict[str, dict[str, str]]) -> None:
-    assert told["en"]["SiagaUnacknowledged/ramai"].startswith(
-        "ramai: nobody has acknowledged for 1 h 1"
+    assert told["en"]["SiagaUnacknowledged/lama"].startswith(
+        "lama: nobody has acknowledged for 1 h 1"
     )
-    assert told["id"]["SiagaUnacknowledged/ramai"].startswith("ramai: sudah 1 jam 1")
-    assert told["id"]["SiagaUnacknowledged/ramai"].endswith("menit belum ada yang menerima tugas.")
+    assert told["id"]["SiagaUnacknowledged/lama"].startswith("lama: sudah 1 jam 1")
+    assert told["id"]["SiagaUnacknowledged/lama"].endswith("menit belum ada yang menerima tugas.")
 
 
 def test_no_text_holds_a_prefix_of_engineers_or_an_open_place(

@@ -256,7 +256,7 @@ def test_the_service_rebuilds_its_state_from_the_log(make: SimpleNamespace, tmp_
             (Scored(mention=own, sentiment="neutral", probabilities=(0, 1, 0)),),
         )
         await log.append([Entry(SCORED, b"kirana", encode(batch))])
-        await _until("siaga_first_response_seconds_gsum", 90)
+        await _until("siaga_first_response_seconds_sum", 90)
         assert REGISTRY.get_sample_value("siaga_response_overdue", late) == 0
         await _end(task)
         # A second reply while the service is away
@@ -269,7 +269,7 @@ def test_the_service_rebuilds_its_state_from_the_log(make: SimpleNamespace, tmp_
             [Entry(SCORED, b"kirana", encode(ScoredBatch("live/t/0/3", "kirana", missed)))]
         )
         task = asyncio.create_task(serve(settings, log))
-        await _until("siaga_first_response_seconds_gcount", 2)
+        await _until("siaga_first_response_seconds_count", 2)
         bucket = "siaga_first_response_seconds_bucket"
         assert REGISTRY.get_sample_value(bucket, {"le": "60.0"}) == 0
         assert REGISTRY.get_sample_value(bucket, {"le": "300.0"}) == 2
