@@ -37,6 +37,10 @@ grafana-files: setup ## write deploy/grafana again: files for Grafana and Promet
 test-grafana-long: setup ## ten minutes of a crisis on the real Grafana, with processes killed
 	@SIAGA_LONG=1 $(BIN)/python -m pytest -s tests/integration/test_grafana_minutes.py
 
+.PHONY: test-day
+test-day: setup ## a day of a million mentions of one brand: the largest record of each topic
+	@SIAGA_LONG=1 $(BIN)/python -m pytest -s -k a_day_of_one_brand tests/integration/test_worker_core.py
+
 .PHONY: fuzz
 fuzz: setup ## 10,000 inputs for each parser of the connectors (about 20 minutes)
 	@$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 -k whatever \
