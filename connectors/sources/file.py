@@ -1,8 +1,8 @@
 """`file`: CSV and JSON lines from disk: backfill, replay at any speed, or follow as it grows.
 
 What it sees: the rows of one file. Files need not be sorted: one whose rows go back in time by
-more than `lateness_s` is read in the order of time (by an index in memory). gzip is read as it
-is, zstd with the extra `kafka-zstd`.
+more than `lateness_s` is read in the order of time (by an index in memory). gzip and zstd are
+read as they are.
 """
 
 import logging

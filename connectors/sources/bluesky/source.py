@@ -13,10 +13,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlencode
 
 import msgspec
+import zstandard
 from pydantic import Field, model_validator
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -26,9 +27,6 @@ from connectors.http import ask, client
 from connectors.sources.bluesky.events import COLLECTION, Event, Read, read_new, read_old, time_us
 from connectors.sources.bluesky.tid import at
 from connectors.sources.sockets import MAX_MESSAGE_BYTES, connected
-
-if TYPE_CHECKING:
-    import zstandard
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +63,7 @@ class BlueskySettings(SourceSettings):
     rewind_s: float = Field(default=10.0, ge=0, le=3600)
     """How far another host is asked to go back."""
     compress: bool = False
-    """Half the traffic for a little work; needs the extra `kafka-zstd`."""
+    """Half the traffic for a little work."""
     tls: bool = True
     """False only for a host inside your own network."""
     allow_private: bool = False
@@ -172,10 +170,6 @@ class BlueskyConnector:
     async def _unpacker(self, host: str) -> Unpack | None:
         if not self._settings.compress:
             return None
-        try:
-            import zstandard
-        except ImportError as e:
-            raise Fatal("compress needs zstandard: pip install 'siaga[kafka-zstd]'") from e
         if self._dictionary is None:
             scheme = "https" if self._settings.tls else "http"
             http = client(self._context, allow_private=self._settings.allow_private)

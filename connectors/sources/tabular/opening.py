@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import msgspec
+import zstandard
 
 from connectors.contract import Fatal
 from connectors.sources.tabular.rows import BOM, CsvRows, JsonRows, Lines, Rows
@@ -75,11 +76,6 @@ def open_binary(path: Path) -> tuple[BinaryIO, bool]:
     if magic.startswith(GZIP_MAGIC):
         return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb")), False
     if magic == ZSTD_MAGIC:
-        try:
-            import zstandard  # optional: only zstd files need it
-        except ImportError as e:
-            file.close()
-            raise Fatal(f"{path} is zstd: pip install 'siaga[kafka-zstd]', or unpack it") from e
         reader = zstandard.ZstdDecompressor().stream_reader(
             file, read_across_frames=True, closefd=True
         )
