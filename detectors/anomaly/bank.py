@@ -5,8 +5,10 @@ from functools import cache
 
 from detectors.anomaly.authors import Authors
 from detectors.anomaly.config import BankConfig
+from detectors.anomaly.counts import CountDetector
 from detectors.anomaly.detector import Detector
 from detectors.anomaly.features import EMPTY, Features
+from detectors.anomaly.level import DAYS
 from detectors.anomaly.negative import Negative
 from detectors.anomaly.negative_share import NegativeShare
 from detectors.anomaly.reach import Reach
@@ -29,13 +31,22 @@ DETECTORS: tuple[type[Detector], ...] = (
 SIGNALS = tuple(d.signal for d in DETECTORS)
 """The closed set of signal names, in the order of the readings."""
 
-VERSION = 1
-"""First byte of a snapshot. A change of any detector's `state` makes a new version and a reader."""
+VERSION = 2
+"""First byte of a snapshot. A change of any detector's `state` makes a new version and a reader.
+
+1: levels without weekdays, whose numbers are the last of a count's state."""
+
+
+READABLE = (1, VERSION)
 
 
 @cache
-def _sizes(config: BankConfig) -> tuple[int, ...]:
-    return tuple(len(d(config).state()) for d in DETECTORS)
+def _sizes(config: BankConfig, version: int) -> tuple[int, ...]:
+    missing = 2 * DAYS if version == 1 else 0
+    fresh = (d(config) for d in DETECTORS)
+    return tuple(
+        len(d.state()) - (missing if isinstance(d, (CountDetector, SlowBurn)) else 0) for d in fresh
+    )
 
 
 class UnknownSnapshot(ValueError):
@@ -118,11 +129,11 @@ class Bank:
             If the version is unknown or the length does not fit the configuration's windows.
         """
         bank = cls(config)
-        if not snapshot or snapshot[0] != VERSION:
+        if not snapshot or snapshot[0] not in READABLE:
             found = snapshot[0] if snapshot else "nothing"
             msg = f"bank snapshot of version {found}; this release reads up to version {VERSION}"
             raise UnknownSnapshot(msg)
-        sizes = _sizes(config)
+        sizes = _sizes(config, snapshot[0])
         if len(snapshot) != 1 + 8 * sum(sizes):
             msg = (
                 f"bank snapshot of {len(snapshot)} bytes, {1 + 8 * sum(sizes)} expected: "

@@ -44,6 +44,7 @@ class CountEngine:
             carry_s,
             config.floor_per_minute * step / 60.0,
         )
+        self.unknown = 86_400.0 * config.rhythm_prior_days / self.block_s
         self.floor = config.floor_per_minute * step / 60.0
         self.block_x = 0.0
         self.block_n = 0.0
@@ -148,7 +149,7 @@ class CountEngine:
         share = min(1.0, self.block_n * self.step_s / self.block_s)
         self.level.learn(min(self.block_x, cap), self.block_n, middle, share)
         if self.settled:
-            self.windows.learn_dispersion()
+            self.windows.learn_dispersion(self.blocks - self.unknown)
         self.blocks += 1.0
         self.block_x = 0.0
         self.block_n = 0.0

@@ -1,8 +1,9 @@
-"""What the next step is expected to hold: a slow base x the hour's rhythm x what carries over."""
+"""The next step is expected to hold: base x rhythm of hours and weekdays x what carries over."""
 
 import math
 
 HOURS = 24
+DAYS = 7
 CAP = 4.0
 """A block's ratio to its expectation counts as at most this where carry-over is learned."""
 
@@ -10,11 +11,13 @@ CAP = 4.0
 class Level:
     """Expected count per step, learned from blocks of steps; constant memory.
 
-    expected = base * rhythm(hour) * (1 - rho + rho * carried)
+    expected = base * rhythm(hour, weekday) * (1 - rho + rho * carried)
 
     * base: exponentially faded mean (a plain mean until there is enough history).
     * rhythm: 24 factors, each shrunk to 1 by a prior of `rhythm_prior_days` days and ten mentions,
-      so that it is harmless before it is known. Linear between the middles of hours.
+      so that it is harmless before it is known. Linear between the middles of hours. Times 7
+      factors of weekdays (UTC), shrunk alike by two such days: 24 x 7 hours of a week would each
+      be seen once a week, a weekday's level and a day's shape are known in a quarter of the time.
     * carried: the recent ratio to base * rhythm; rho, how much of it persists, is a faded
       regression through the origin, so a noisy (small) series learns rho near 0 by itself.
 
@@ -30,7 +33,8 @@ class Level:
 
     __slots__ = (
         "base_fade", "base_n", "base_x", "bins_n", "bins_x", "carry_fade", "carry_n", "carry_x",
-        "cov", "hour_fade", "per_hour", "rho_fade", "rhythm_prior", "var",
+        "cov", "day_fade", "days_n", "days_x", "hour_fade", "per_hour", "rho_fade", "rhythm_prior",
+        "var",
     )  # fmt: skip
 
     RHO_PRIOR = 0.5
@@ -38,7 +42,14 @@ class Level:
     CARRY_PRIOR = 2.0
     """Mentions that pull the carried ratio to 1."""
     RHYTHM_MENTIONS = 10.0
-    """Mentions that pull each hour's factor to 1."""
+    """Mentions that pull each hour's (and weekday's) factor to 1."""
+    WEEKDAY_PRIOR = 2.0
+    """A weekday is half believed after so many of its days times `rhythm_prior_days`..."""
+    WEEKDAY_MEMORY = 0.6
+    """... and remembered for so many weeks times `rhythm_days`: six weeks."""
+    WEEKDAY_MOST = 2.0
+    """A block teaches its weekday at most so many times the usual: an evening's crisis is no habit
+    of Mondays."""
 
     def __init__(
         self,
@@ -55,11 +66,14 @@ class Level:
         self.hour_fade = block_s / (3600.0 * rhythm_days)
         self.carry_fade = math.exp(-block_s / carry_s) if carry_s > 0 else 0.0
         self.rho_fade = self.base_fade
+        self.day_fade = block_s / (86_400.0 * rhythm_days * self.WEEKDAY_MEMORY)
         self.rhythm_prior = rhythm_prior_days
         self.base_n = max(1800.0 / step_s, 0.25)
         self.base_x = prior_rate * self.base_n
         self.bins_x = [0.0] * HOURS
         self.bins_n = [0.0] * HOURS
+        self.days_x = [0.0] * DAYS
+        self.days_n = [0.0] * DAYS
         self.carry_x = 0.0
         self.carry_n = 0.0
         self.cov = 0.0
@@ -69,7 +83,18 @@ class Level:
         prior = self.rhythm_prior * self.per_hour * self.base_x / self.base_n + self.RHYTHM_MENTIONS
         return (self.bins_x[hour] + prior) / (self.bins_n[hour] + prior)
 
+    def weekday(self, t_s: float) -> float:
+        """Factor of the day of the week (UTC), 1 until it is known."""
+        day = int(t_s // 86_400) % DAYS
+        usual = HOURS * self.per_hour * self.base_x / self.base_n
+        prior = self.WEEKDAY_PRIOR * self.rhythm_prior * usual + self.RHYTHM_MENTIONS
+        return (self.days_x[day] + prior) / (self.days_n[day] + prior)
+
     def rhythm(self, t_s: float) -> float:
+        """Factor of the hour and the weekday."""
+        return self.hourly(t_s) * self.weekday(t_s)
+
+    def hourly(self, t_s: float) -> float:
         """Factor of the time of day (UTC), linear between the middles of the hours."""
         at = t_s / 3600.0 - 0.5
         hour = math.floor(at)
@@ -106,7 +131,8 @@ class Level:
         if steps <= 0.0:
             return
         base = self.base_x / self.base_n
-        rhythm = self.rhythm(t_s)
+        hourly, weekday = self.hourly(t_s), self.weekday(t_s)
+        rhythm = hourly * weekday
         usual = base * rhythm * steps
         if self.carry_fade > 0.0:
             q = min(self.carried() - 1.0, CAP)
@@ -119,7 +145,12 @@ class Level:
         hour = int(t_s // 3600) % HOURS
         fade = math.exp(-self.hour_fade * block_share)
         self.bins_x[hour] = fade * self.bins_x[hour] + x
-        self.bins_n[hour] = fade * self.bins_n[hour] + base * steps
+        self.bins_n[hour] = fade * self.bins_n[hour] + base * weekday * steps
+        day = int(t_s // 86_400) % DAYS
+        fade = math.exp(-self.day_fade * block_share)
+        most = self.WEEKDAY_MOST * usual + self.CARRY_PRIOR
+        self.days_x[day] = fade * self.days_x[day] + min(x, most)
+        self.days_n[day] = fade * self.days_n[day] + base * hourly * steps
         self.base_x = self.base_fade * self.base_x + x
         self.base_n = self.base_fade * self.base_n + rhythm * steps
 
@@ -133,12 +164,14 @@ class Level:
     def state(self) -> list[float]:
         return [
             self.base_x, self.base_n, self.carry_x, self.carry_n, self.cov, self.var,
-            *self.bins_x, *self.bins_n,
+            *self.bins_x, *self.bins_n, *self.days_x, *self.days_n,
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
         self.base_x, self.base_n, self.carry_x, self.carry_n, self.cov, self.var = state[:6]
         self.bins_x = list(state[6 : 6 + HOURS])
-        self.bins_n = list(state[6 + HOURS : 6 + 2 * HOURS])
-
-    SIZE = 6 + 2 * HOURS
+        hours = 6 + 2 * HOURS
+        self.bins_n = list(state[6 + HOURS : hours])
+        # A state of the first version ends here: it knew no weekdays.
+        self.days_x = list(state[hours : hours + DAYS]) or [0.0] * DAYS
+        self.days_n = list(state[hours + DAYS :]) or [0.0] * DAYS

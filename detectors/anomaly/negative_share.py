@@ -9,7 +9,7 @@ from detectors.anomaly.features import Features
 from detectors.anomaly.reading import Reading
 from detectors.anomaly.surprise import beta_z, neg_log_tail
 from detectors.anomaly.tail import Tail
-from detectors.anomaly.windows import Z_CAP_SQUARED
+from detectors.anomaly.windows import Z_CAP_SQUARED, settled_fade
 
 SHARE_PRIOR = 0.3
 SHARE_PRIOR_MENTIONS = 20.0
@@ -63,6 +63,7 @@ class NegativeShare(Detector):
         self.corr = [RESTLESS_PRIOR] * n
         self.block_s = max(config.block_s, step)
         self.fade = math.exp(-self.block_s / (86_400.0 * config.base_days))
+        self.unknown = 86_400.0 * config.rhythm_prior_days / self.block_s
         self.level_x = SHARE_PRIOR * SHARE_PRIOR_MENTIONS
         self.level_n = SHARE_PRIOR_MENTIONS
         self.share = SHARE_PRIOR
@@ -175,8 +176,9 @@ class NegativeShare(Detector):
     def _close(self) -> None:
         p, n = self.share, self.block_n
         if n > 0.0:
+            fade = settled_fade(self.fade, self.seen_s / self.block_s - self.unknown)
             for i, keep in enumerate(self.keep):
-                self._learn_correlation(i, 1.0 + keep)
+                self._learn_correlation(i, 1.0 + keep, fade)
             variance = p * (1.0 - p) * n * (1.0 + self.corr[-1] * max(n - 1.0, 0.0))
             most = p * n + LEVEL_CAP * math.sqrt(variance) + 1.0
             self.level_x = self.fade * self.level_x + min(self.block_x, most)
@@ -188,7 +190,7 @@ class NegativeShare(Detector):
         self.block_n = 0.0
         self.refresh_upper()
 
-    def _learn_correlation(self, i: int, c: float) -> None:
+    def _learn_correlation(self, i: int, c: float, fade: float) -> None:
         n = c * self.mentions[i]
         if n <= 1.0:
             return
@@ -198,8 +200,8 @@ class NegativeShare(Detector):
         d = min(d, Z_CAP_SQUARED * (1.0 + self.corr[i] * (n - 1.0)))
         w = (n - 1.0) ** 2 / (n + 20.0) ** 2
         e = (d - 1.0) / (n - 1.0)
-        self.corr_e[i] = self.fade * self.corr_e[i] + w * e
-        self.corr_w[i] = self.fade * self.corr_w[i] + w
+        self.corr_e[i] = fade * self.corr_e[i] + w * e
+        self.corr_w[i] = fade * self.corr_w[i] + w
         self.corr[i] = min(max(self.corr_e[i] / self.corr_w[i], 1e-4), 0.9)
 
     def state(self) -> list[float]:

@@ -12,6 +12,8 @@ from detectors.anomaly.tail import Tail
 MEMORY_BLOCKS = 4_000.0
 """Blocks (some six weeks of quarters of an hour) that the tail remembers."""
 PRIOR_BLOCKS = 200.0
+EVENT_BLOCKS = 1.0
+"""A burn of half a day is one event: with the minutes' five it would teach for fifteen hours."""
 
 
 class SlowBurn(Detector):
@@ -42,6 +44,7 @@ class SlowBurn(Detector):
         self.tail = self.engine.tail()
         self.tail.memory = MEMORY_BLOCKS
         self.tail.prior = PRIOR_BLOCKS
+        self.tail.event = EVENT_BLOCKS
         self.refresh_upper()
         self.block = -1
         self.block_x = 0.0

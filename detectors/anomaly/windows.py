@@ -2,10 +2,22 @@
 
 import math
 
-Z_CAP_SQUARED = 12.0
-"""A block's squared deviation teaches the dispersion at most this many variances."""
+Z_CAP_SQUARED = 5.0
+"""A block's squared deviation teaches the dispersion at most this many variances: with more, half a
+day of crisis widens its own bounds by so much that its later hours look usual."""
+LEAST_MEMORY = 50.0
+"""Blocks that a dispersion remembers at least: half a day of quarters of an hour."""
 LEAST_DISPERSION = 1e-4
 """No series is calmer than +-1 % around its level."""
+
+
+def settled_fade(fade: float, known: float) -> float:
+    """Fade of a dispersion `known` blocks after the daily rhythm was half believed.
+
+    What was not expected before that is mostly the error of a rhythm that nobody knew: once it is
+    known, half a day forgets it. Not positive: unknown as yet, all that was learned is kept.
+    """
+    return min(fade, 1.0 - 1.0 / max(known, LEAST_MEMORY)) if known > 0.0 else fade
 
 
 class Windows:
@@ -95,8 +107,9 @@ class Windows:
         """Take what was observed for what was expected: the level is still being found."""
         self.usual = list(self.observed)
 
-    def learn_dispersion(self) -> None:
+    def learn_dispersion(self, known: float) -> None:
         """Compare observed and expected sums as they stand; called once a block."""
+        fade = settled_fade(self.fade, known)
         for i, keep in enumerate(self.keep):
             c = 1.0 + keep
             m = c * self.usual[i]
@@ -108,8 +121,8 @@ class Windows:
             # Small means say little of dispersion: weight by information, at most 1.
             w = m / (1.0 + m)
             w *= w
-            self.disp_e[i] = self.fade * self.disp_e[i] + w * e
-            self.disp_w[i] = self.fade * self.disp_w[i] + w
+            self.disp_e[i] = fade * self.disp_e[i] + w * e
+            self.disp_w[i] = fade * self.disp_w[i] + w
             self.dispersion[i] = max(self.disp_e[i] / self.disp_w[i], LEAST_DISPERSION)
             self.ninth[i] = self.dispersion[i] / 9.0
 

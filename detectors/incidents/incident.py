@@ -250,7 +250,8 @@ def _minute(
         slow=episode.signal == "slow_burn",
     )
     episode = _settle(episode, detection, held, state.surges, end_s, config, changes)
-    if episode.closed_s is not None:
+    acute = episode.level >= ALERT and episode.signal != "slow_burn"
+    if acute or episode.closed_s is not None:
         # All of it has been told: a slow burn begins anew from here.
         slow = max((s.excess for s in state.surges if s.signal == "slow_burn"), default=0.0)
         usual = replace(state.usual, told=max(state.usual.told, slow))

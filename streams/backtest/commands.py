@@ -20,7 +20,7 @@ def counts(
     out: Annotated[Path, typer.Option("--out", "-o", help="timestamp,value,anomaly_score.")],
     threshold: Annotated[
         float, typer.Option(help="Rows at or above it are counted as alerts in the summary.")
-    ] = 2.65,
+    ] = 2.95,
     step_s: Annotated[
         int | None, typer.Option(help="Bin width in seconds.", show_default="from two rows")
     ] = None,

@@ -9,6 +9,7 @@ from crises import DAY, KINDS, START_S, WEEK, Array, Case, Weeks, inject
 from rivals import BIN, HalfSpaceTrees
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
+from detectors.incidents.surge import DOWN, UP
 
 MERGE = 120
 """Minutes above the threshold no further apart than this are one page..."""
@@ -87,6 +88,20 @@ def features(w: Weeks) -> list[Features]:
     return [Features(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
+AS_IT_IS = {"velocity", "mood"}
+"""One post is seen once; the share observed is no score."""
+
+
+def smooth(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
+    """Evidence as the incidents gather it: part of the way to each minute's score (surge.py)."""
+    after = {}
+    for signal, score in now.items():
+        last = before.get(signal, 0.0)
+        way = 1.0 if signal in AS_IT_IS else UP if score > last else DOWN
+        after[signal] = last + way * (score - last)
+    return after
+
+
 PageRule = Callable[[dict[str, float]], float]
 """From the signals' scores (and "mood", the share observed) to the one a threshold is put to."""
 MAJORITY = 0.5
@@ -123,17 +138,18 @@ def run_bank(
     rows = features(weeks)
     queue = list(todo)
     scores = {name: np.zeros(len(rows)) for name in rules}
+    evidence: dict[str, float] = {}
     for i, row in enumerate(rows):
         while queue and queue[0].onset == i:
             case = queue.pop(0)
-            branch = _branch(bank, case, config)
+            branch = _branch(bank, case, config, evidence)
             for rule, runs in rules.values():
                 runs.crises.append((case, np.array([rule(s) if s else 0.0 for s in branch])))
         at = START_S + 60 * i
         if i >= train:
-            now = _scores(bank, row, at)
+            evidence = smooth(evidence, _scores(bank, row, at))
             for name, (rule, _) in rules.items():
-                scores[name][i] = rule(now)
+                scores[name][i] = rule(evidence)
         bank.learn_one(row, start_s=at)
     for name, (_, runs) in rules.items():
         runs.clean.append((scores[name][train:], weeks.busy[train:]))
@@ -146,8 +162,10 @@ def _scores(bank: Bank, row: Features, at: int) -> dict[str, float]:
     return out
 
 
-def _branch(bank: Bank, case: Case, config: BankConfig) -> list[dict[str, float]]:
-    """Scores of each minute of a crisis, on a copy; empty where the source is known blind."""
+def _branch(
+    bank: Bank, case: Case, config: BankConfig, evidence: dict[str, float]
+) -> list[dict[str, float]]:
+    """Evidence of each minute of a crisis, on a copy; empty where the source is known blind."""
     copy = Bank.restore(config, bank.snapshot())
     out = []
     for j, row in enumerate(features(case.weeks)):
@@ -156,7 +174,8 @@ def _branch(bank: Bank, case: Case, config: BankConfig) -> list[dict[str, float]
         now = _scores(copy, row, at)
         if case.held:
             now |= dict.fromkeys(MUTED_BY_EVENT, 0.0)
-        out.append({} if blind else now)
+        evidence = smooth(evidence, now)
+        out.append({} if blind else evidence)
         copy.learn_one(row, start_s=at, held=case.held or blind)
     return out
 
