@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 
 class Exporter:
-    """Serves what the test sets, on a port that it keeps when it is stopped and started again."""
+    """Serves what the test sets."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -19,10 +19,6 @@ class Exporter:
         gauge = self.gauges[metric]
         (gauge.labels(**labels) if labels else gauge).set(value)
 
-    def forget(self, metric: str, **labels: str) -> None:
-        """Take one series away."""
-        self.gauges[metric].remove(*labels.values())
-
     def brand(self, name: str, level: int, *, observed: float, expected: float) -> None:
         """A brand's level and its volume."""
         self.set("siaga_severity_level", level, brand=name)
@@ -34,13 +30,6 @@ class Exporter:
         ):
             self.set(metric, value, brand=name, signal="volume")
 
-    def kill(self) -> None:
-        """The process is gone: nobody answers at its port."""
+    def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-    def revive(self) -> None:
-        """It is back, with the same values."""
-        self._server, _ = start_http_server(self.port, addr="127.0.0.1", registry=self.registry)
-
-    close = kill
