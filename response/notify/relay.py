@@ -135,7 +135,7 @@ class Relay:
         status: Status = hook.status
         if hook.label("alertname") == "SiagaUnacknowledged":
             status = "escalated"
-            if hook.status == "resolved" and is_open(incident):
+            if incident.acknowledged_by or (hook.status == "resolved" and is_open(incident)):
                 return  # somebody took it, which is told by itself
         elif hook.status == "resolved" and is_open(incident):
             return  # of a level or a clock that ended; the incident itself goes on
