@@ -170,7 +170,7 @@ class Round:
         elif event == "broker":
             self.broker.kill()
             time.sleep(self.rng.uniform(0, 2))
-            self.broker.start()
+            self.broker.start(timeout_s=180)
         elif event == "connector":
             source = self.rng.choice((cluster.connect, cluster.replay))
             if source.alive():

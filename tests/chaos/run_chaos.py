@@ -26,6 +26,16 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - a command's output
 
 
+def play(plan: Plan, data: Input, home: Path) -> Result:
+    """One round on a broker of its own: a killed one looks through the topics of all rounds."""
+    broker = services.start(["kafka"], home / "services", ports=services.EPHEMERAL).kafka
+    assert broker is not None
+    try:
+        return Round(plan, data, broker, home, say).run()
+    finally:
+        services.load(home / "services").destroy()
+
+
 def differences(result: Result, calm: Result) -> list[str]:
     """What a round led to that the undisturbed run did not, and the reverse."""
     problems = []
@@ -55,13 +65,11 @@ def main() -> int:
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that all is cleared away
     folder = Path(tempfile.mkdtemp(prefix="siaga-chaos-"))
-    broker = services.start(["kafka"], folder / "services", ports=services.EPHEMERAL).kafka
-    assert broker is not None
     failed = 0
     try:
         hours = asked.rows * HOURS_PER_ROW
         data = Input.write(folder / "data", seed=20, rows=asked.rows, hours=hours)
-        calm = Round(Plan(0, (), asked.rows, hours), data, broker, folder / "calm", say).run()
+        calm = play(Plan(0, (), asked.rows, hours), data, folder / "calm")
         say(f"undisturbed: {calm.seconds:.0f} s, {len(calm.incidents)} incidents")
         for problem in calm.problems:
             say(f"  WRONG {problem}")
@@ -70,7 +78,7 @@ def main() -> int:
             plan = Plan.drawn(seed, events=asked.events, rows=asked.rows)
             say(f"round with seed {seed}: {', '.join(plan.events)}")
             home = folder / f"round-{seed}"
-            result = Round(plan, data, broker, home, say).run()
+            result = play(plan, data, home)
             result.problems += differences(result, calm)
             for problem in result.problems:
                 say(f"  WRONG {problem}")
@@ -84,7 +92,6 @@ def main() -> int:
                 shutil.copytree(home, asked.keep / home.name, dirs_exist_ok=True)
             shutil.rmtree(home, ignore_errors=True)
     finally:
-        services.load(folder / "services").destroy()
         shutil.rmtree(folder, ignore_errors=True)
     say(f"{asked.rounds} rounds, {failed} failed")
     return failed
