@@ -56,6 +56,6 @@ def test_the_first_mention_of_a_quiet_brand_leaves_at_once_and_the_next_wait_for
     for n in range(1, 6):
         add(n, 10.0 + n / 100)
         assert batcher.due(now=10.0 + n / 100) == []
-    assert [len(b.mentions) for b in batcher.due(now=10.2)] == [5]
+    assert [len(b.mentions) for b in batcher.due(now=10.25)] == [5]
     add(6, 10.5)
     assert [len(b.mentions) for b in batcher.due(now=10.5)] == [1]
