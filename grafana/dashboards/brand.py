@@ -187,16 +187,16 @@ BRAND = Board(
                     "bargauge",
                     "New phrases",
                     Text(
-                        id="Frasa yang baru ramai, menurut banyaknya penulis (paling banyak lima). "
-                        "Contohnya: `siaga themes`.",
-                        en="Phrases that are new for the brand, by number of authors (five at "
-                        "most). Examples: `siaga themes`.",
+                        id="Penulis dari tiap frasa yang baru ramai (paling banyak lima). Frasa "
+                        "dan contohnya: `siaga themes`.",
+                        en="Authors of each phrase that is new for the brand (five at most). The "
+                        "phrases and examples: `siaga themes`.",
                     ),
                     (
                         # No lookback: a phrase that is no longer new shall go
                         Query(
-                            'topk(5, max by (theme) (siaga_theme_authors{brand="$brand"}))',
-                            "{{theme}}",
+                            'max by (rank) (siaga_theme_authors{brand="$brand"})',
+                            "{{rank}}",
                             instant=True,
                         ),
                     ),

@@ -1,7 +1,7 @@
 """The themes service: `siaga_theme_authors` for each brand's emerging phrases.
 
-It keeps nothing: at its start it reads the last of the scored log again. Examples are not
-exported (a text must be deletable); `siaga themes` shows them from the log.
+It keeps nothing: at its start it reads the last of the scored log again. Phrases and examples are
+not exported (a text must be deletable, a label of a closed set): `siaga themes` shows them.
 """
 
 import asyncio
@@ -38,13 +38,14 @@ class ThemeView(Collector):
         """At most five series for each configured brand."""
         family = GaugeMetricFamily(
             "siaga_theme_authors",
-            "Distinct authors of a phrase that is new for the brand, of the shown run.",
-            labels=("brand", "theme"),
+            "Distinct authors of the phrases that are new for the brand, by rank.",
+            labels=("brand", "rank"),
         )
         for brand, themes in list(self.watch.found.items()):
             if brand in self.settings.brands:
-                for theme in themes:
-                    family.add_metric((brand, theme.phrase), theme.authors)
+                authors = sorted((theme.authors for theme in themes), reverse=True)
+                for rank, count in enumerate(authors, 1):
+                    family.add_metric((brand, str(rank)), count)
         yield family
 
 

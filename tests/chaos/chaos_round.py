@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import chaos_check
 from chain import samples
@@ -19,6 +20,9 @@ from services import Kafka
 PARTITIONS = 6
 PAUSE_S = 13.0
 """Longer than the session time-out of 10 s."""
+
+SETTLED_S = 2.0
+"""A partition that has gone on so lately had recovered from what was before."""
 
 EVENTS = ("kill", "kill_stay", "term", "join", "two", "broker", "connector", "pause")
 PLANTED = 30
@@ -43,6 +47,15 @@ class Plan:
         return cls(seed, tuple(chosen[:events]), rows)
 
 
+class Takeover(NamedTuple):
+    """How long the partitions of a victim stood still."""
+
+    event: str
+    seconds: float
+    settled: bool
+    """Whether all was well before: else the failure before it counts, too."""
+
+
 @dataclass
 class Result:
     """What a round led to."""
@@ -51,7 +64,7 @@ class Result:
     incidents: list[tuple[str, str, int, str]]
     negatives: Counter[tuple[str, str, int]]
     repeats: Counter[str]
-    takeovers: list[tuple[str, float]]
+    takeovers: list["Takeover"]
     seconds: float
     gaps: int = 0
 
@@ -94,7 +107,7 @@ class Round:
             folder, address=broker.address, prefix=self.prefix, partitions=PARTITIONS,
             data=data.folder,
         )  # fmt: skip
-        self.takeovers: list[tuple[str, float]] = []
+        self.takeovers: list[Takeover] = []
         self.gaps = 0
 
     def run(self) -> Result:
@@ -148,6 +161,7 @@ class Round:
         victim = self.rng.choice(self._working() or alive)
         owned = victim.owned()
         begin = time.monotonic()
+        settled = all(seen[-1:] > [begin - SETTLED_S] for seen in probe.seen.values())
         until_s = 10.0
         if event == "kill":
             victim.kill()
@@ -184,16 +198,19 @@ class Round:
             victim.send(signal.SIGCONT)
         self.say(f"  {event} {victim.name if owned else ''}")
         if event in ("kill", "kill_stay", "term", "two"):
-            self._measure(event, owned, begin, until_s, probe)
+            seconds = self._interruption_s(owned, begin, until_s, probe)
+            if seconds is not None:
+                self.takeovers.append(Takeover(event, seconds, settled))
+                self.say(f"    processing again after {seconds:.1f} s{'' if settled else ' *'}")
         for worker in cluster.workers[:2]:
             worker.start()  # what died comes back, as under a supervisor
 
-    def _measure(
-        self, event: str, owned: set[int], begin: float, until_s: float, probe: Probe
-    ) -> None:
-        """Note the longest interruption of the partitions that the victim had."""
+    def _interruption_s(
+        self, owned: set[int], begin: float, until_s: float, probe: Probe
+    ) -> float | None:
+        """The longest interruption of the partitions that the victim had."""
         if not owned:
-            return
+            return None
         deadline = begin + 2 * until_s
         while time.monotonic() < deadline:
             # Over when each has gone on after the longest pause, and for a second.
@@ -201,9 +218,7 @@ class Round:
             if now - begin > 4 and all(probe.seen[p][-1:] > [now - 1.0] for p in owned):
                 break
             time.sleep(0.2)
-        seconds = probe.interruption_s(owned, begin, time.monotonic())
-        self.takeovers.append((event, seconds))
-        self.say(f"    processing again after {seconds:.1f} s")
+        return probe.interruption_s(owned, begin, time.monotonic())
 
     def _failed(self, slot: Slot) -> bool:
         return not slot.alive() and slot.process is not None and slot.process.returncode != 0

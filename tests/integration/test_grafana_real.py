@@ -405,7 +405,7 @@ def full_worker(worker: Worker, prometheus: Prometheus) -> Iterator[Worker]:
             level="2",
         )
         worker.set("siaga_drill_level", 0, brand=brand, management="no")
-        worker.set("siaga_theme_authors", 12, brand=brand, theme="kurir palsu")
+        worker.set("siaga_theme_authors", 12, brand=brand, rank="1")
         for signal in ("negative", "reach", "authors", "velocity", "slow_burn"):
             for metric in ("observed", "expected", "upper", "anomaly_score"):
                 worker.set(f"siaga_{metric}", 1, brand=brand, signal=signal)

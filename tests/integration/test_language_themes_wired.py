@@ -100,7 +100,7 @@ def test_service_and_command_show_the_theme(
         for _ in range(600):
             await asyncio.sleep(0.05)
             shown = generate_latest(REGISTRY).decode()
-            if "wuzwuz" in shown:
+            if 'brand="tokoraya",rank="1"' in shown:
                 break
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -108,7 +108,8 @@ def test_service_and_command_show_the_theme(
         return shown
 
     shown = asyncio.run(run())
-    assert 'siaga_theme_authors{brand="tokoraya",theme="kurir wuzwuz' in shown
+    assert 'siaga_theme_authors{brand="tokoraya",rank="1"}' in shown
+    assert "wuzwuz" not in shown, "a text is no label"
     told = CliRunner().invoke(build(), ["themes", "tokoraya"]).output
     assert "kurir wuzwuz" in told
     assert any(text in told for text in PLANTED)
