@@ -61,9 +61,9 @@ def tell(takeovers: list[Takeover]) -> None:
         for settled in (True, False):
             times = [t.seconds for t in takeovers if (t.event, t.settled) == (event, settled)]
             if times:
+                how = "by itself   " if settled else "upon another"
                 say(
-                    f"{event:9} {'by itself   ' if settled else 'upon another'} {len(times):3} times: "
-                    f"median {statistics.median(times):.1f} s, worst {max(times):.1f} s"
+                    f"{event:9} {how} {len(times):3} times: median {statistics.median(times):.1f} s, worst {max(times):.1f} s"
                     + (f" (goal {limit_s:.0f} s)" if settled else "")
                 )
 
