@@ -62,9 +62,11 @@ def tell(takeovers: list[Takeover]) -> None:
             times = [t.seconds for t in takeovers if (t.event, t.settled) == (event, settled)]
             if times:
                 how = "by itself   " if settled else "upon another"
+                middle, worst = statistics.median(times), max(times)
+                aim = f" (goal {limit_s:.0f} s)" if settled else ""
                 say(
-                    f"{event:9} {how} {len(times):3} times: median {statistics.median(times):.1f} s, worst {max(times):.1f} s"
-                    + (f" (goal {limit_s:.0f} s)" if settled else "")
+                    f"{event:9} {how} {len(times):3} times: "
+                    f"median {middle:.1f} s, worst {worst:.1f} s{aim}"
                 )
 
 
