@@ -1,7 +1,8 @@
 """A crisis from the real Kafka to the phones: who hears what, in which order, how often.
 
 A real `siaga worker` is killed with -9 and started again while Grafana watches it. Some three
-minutes; `make test-grafana-long` takes eleven and kills it more often.
+minutes; `make test-grafana-long` takes eleven, in which it is also stopped in order and paused
+beyond its session, a second one joins and leaves, and the broker is killed.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,8 +50,20 @@ QUIET_S = 470 if LONG else 90
 ACKNOWLEDGED_S = 560 if LONG else 0
 """Nobody acknowledges before, nor before the ladder has come to management."""
 AFTER_S = 35
-KILLS = ((20, 15), (100, 30), (230, 40), (290, 15), (460, 30)) if LONG else ((25, 10), (60, 5))
-"""Seconds after the onset at which the worker is killed, and how long it stays away."""
+FAILURES = (
+    (
+        (20, "kill", 15),
+        (100, "join", 60),
+        (230, "kill", 40),
+        (300, "term", 15),
+        (350, "pause", 15),
+        (410, "broker", 20),
+        (470, "kill", 30),
+    )
+    if LONG
+    else ((25, "kill", 10), (60, "kill", 5))
+)
+"""Seconds after the onset at which something fails, what, and for how long."""
 WORD = "a-word-that-grafana-shows"
 UNSEEN = {"New phrases"}
 """Panels of what this course has none of; `test_grafana_real.py` sees them with series."""
@@ -95,6 +108,9 @@ class Course:
         return found
 
 
+Do = Callable[[], object]
+
+
 class Feed:
     """A news site whose feed is there until it is closed."""
 
@@ -118,11 +134,11 @@ class Feed:
 
 
 class Worker:
-    """A real `siaga worker`."""
+    """A real `siaga worker`, once it is started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.start()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with (self.folder / "worker.log").open("ab") as log:
@@ -130,14 +146,28 @@ class Worker:
                 [SIAGA, "worker"], cwd=self.folder, stdout=log, stderr=log
             )
 
-    def kill(self) -> None:
+    def send(self, number: signal.Signals) -> "subprocess.Popen[bytes]":
+        assert self.process is not None
         assert self.process.poll() is None, "the worker ended by itself"
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.send_signal(number)
+        return self.process
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL).wait()
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+        self.send(signal.SIGTERM).wait(30)
+
+    def away(self) -> None:
+        """Stop it if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +187,10 @@ def course(
         traffic = Traffic(log, BRANDS, cursor=hold - PAST_DAYS * 86_400, until=hold)
         stack.callback(traffic.stop)
         found = Course(hooks, phones, mailbox, traffic)
-        page, ports = free_port(), {name: free_port() for name in ("worker", "connect", "clocks")}
+        page, ports = (
+            free_port(),
+            {name: free_port() for name in ("worker", "second", "connect", "clocks")},
+        )
         folders = {}
 
         def configure(name: str) -> None:
@@ -172,13 +205,21 @@ def course(
         traffic.wait(300)
         siaga_once(folders["worker"], "event", "add", "dahlia", "--from", _iso(now - 3600),
                    "--until", _iso(now + 7200), "--who", "sari")  # fmt: skip
-        worker = Worker(folders["worker"])
-        stack.callback(worker.stop)
+        worker, second = Worker(folders["worker"]), Worker(folders["second"])
+        worker.start()
+        for each in (worker, second):
+            stack.callback(each.away)
         for name in ("connect", "clocks", "page", "alerts"):
             stack.enter_context(siaga(folders[name], name, name=name))
         past = PAST_DAYS * 1440 * 0.9
         wait_for("the past", lambda: _heard(ports["worker"]) > past * len(BRANDS), timeout_s=400)
-        prometheus.set_targets("minutes", [f"127.0.0.1:{port}" for port in ports.values()])
+        targets = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+
+        def scrape(*without: str) -> None:
+            wanted = [target for name, target in targets.items() if name not in without]
+            prometheus.set_targets("minutes", wanted)
+
+        scrape("second")
         found.quiet_until = _minute(time.time() + QUIET_S + 60).timestamp()
         configure("people")
         password = {"SIAGA_GRAFANA_PASSWORD": grafana.password}
@@ -188,7 +229,7 @@ def course(
         # A rule that is new fires for what it finds; from here on all is calm
         time.sleep(12)
         assert [post.told() for post in hooks.posts] == []
-        _play(found, worker, feed, folders["people"])
+        _play(found, _failures(worker, second, kafka, scrape), feed, folders["people"])
         found.incidents = asyncio.run(_incidents(log))
         yield found
 
@@ -290,7 +331,34 @@ connector_silent_minutes = 1
 """
 
 
-def _play(course: Course, worker: Worker, feed: Feed, people: Path) -> None:
+def _failures(
+    worker: Worker, second: Worker, broker: Kafka, scrape: Callable[..., None]
+) -> list[tuple[float, Do]]:
+    """When to do what: each failure, and its end."""
+
+    def join() -> None:
+        second.start()
+        scrape()
+
+    def leave() -> None:
+        second.stop()
+        scrape("second")
+
+    kinds: dict[str, tuple[Do, Do]] = {
+        "kill": (worker.kill, worker.start),
+        "term": (worker.stop, worker.start),
+        "pause": (worker.pause, worker.resume),
+        "join": (join, leave),
+        "broker": (broker.kill, broker.start),
+    }
+    steps: list[tuple[float, Do]] = []
+    for at, kind, for_s in FAILURES:
+        begin, end = kinds[kind]
+        steps += [(at, begin), (at + for_s, end)]
+    return steps
+
+
+def _play(course: Course, failures: list[tuple[float, Do]], feed: Feed, people: Path) -> None:
     course.onset = time.time()
     begin, end = course.onset - HEAD_START_S, course.onset + 3600
     course.traffic.bursts += [
@@ -300,10 +368,7 @@ def _play(course: Course, worker: Worker, feed: Feed, people: Path) -> None:
     ]
     course.traffic.go()
 
-    steps = [(5.0, feed.close)]
-    for at, away in KILLS:
-        steps += [(at, worker.kill), (at + away, worker.start)]
-    for at, do in sorted(steps, key=lambda step: step[0]):
+    for at, do in sorted([(5.0, feed.close), *failures], key=lambda step: step[0]):
         time.sleep(max(0.0, course.onset + at - time.time()))
         do()
     wait_for(
@@ -340,7 +405,7 @@ def test_seconds_from_kafka_to_each_notification(
     log = {brand: course.reached(brand) for brand in ("melati", "kenanga")}
     first = course.traffic.first["melati"]
     whole = time.time() - course.onset
-    lines = [f"{whole:.0f} s, worker killed {len(KILLS)} times with -9"]
+    lines = [f"{whole:.0f} s, failures: {[kind for _, kind, _ in FAILURES]}"]
     lines += [
         f"melati {level} on the log {at - first:.1f} s after the first complaint"
         for level, at in log["melati"].items()
