@@ -56,7 +56,7 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
         hot.closed_through_s = minute_s + max(quiet, 1) * MINUTE_S
     if brand.evidence.advance(bound_s - MINUTE_S):
         brand.changed.add("evidence")
-    brand.seen.forget(before_s=watermark_s - config.dedupe_horizon_s)
+    brand.seen.forget(watermark_s=watermark_s, horizon_s=config.dedupe_horizon_s)
     return True
 
 
