@@ -10,7 +10,7 @@ import msgspec
 
 from detectors.language.understanding import SENTIMENTS, Sentiment, sentiment_of
 from streams.lessons import make_label
-from streams.records import Label
+from streams.records import Label, Time
 
 
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -24,7 +24,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     rating: float | None = None
     """Stars 1..5: a noisy label of its own where no person named a sentiment or topics."""
     who: str = ""
-    at: datetime | None = None
+    at: Time | None = None
     was_sentiment: Sentiment | None = None
     was_topics: tuple[str, ...] | None = None
 
@@ -47,7 +47,7 @@ def rows(file: Path) -> list[Row]:
                 return [msgspec.convert(_filled(r), Row, strict=False) for r in csv.DictReader(f)]
         lines = file.read_bytes().splitlines()
         return [msgspec.json.decode(line, type=Row) for line in lines if line.strip()]
-    except (OSError, UnicodeDecodeError, msgspec.ValidationError, msgspec.DecodeError) as e:
+    except (OSError, UnicodeDecodeError, csv.Error, msgspec.DecodeError) as e:
         msg = f"{file}: {e}; each record needs a text and a sentiment, topics or a rating"
         raise Mistake(msg) from e
 

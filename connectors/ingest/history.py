@@ -103,10 +103,12 @@ def _mentions(
     now = datetime.now(UTC)
     done = 0.0
     with asyncio.Runner() as runner, closing(_Closing(runner, connector)):
+        # Not runner.run: it sets and unsets Ctrl-C's handler each time, and describes the page.
+        wait = runner.get_loop().run_until_complete
         cursor: str | None = None
         while True:
             try:
-                page = runner.run(connector.fetch(cursor))
+                page = wait(connector.fetch(cursor))
             except (Fatal, Retryable, OSError) as e:
                 raise CannotRead(str(e)) from e
             for item in page.items:

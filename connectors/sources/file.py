@@ -215,9 +215,8 @@ class FileConnector:
         """Whether a row is older than one before it by more than the allowed lateness."""
         latest = float("-inf")
         for row in _all(table):
-            item = self._item(row)
-            if isinstance(item, Item) and self._is_plausible(item.published_at):
-                time_s = _aware(item.published_at).timestamp()
+            time_s = self._time_s(row)
+            if time_s is not None:
                 if time_s < latest - self._settings.lateness_s:
                     return True
                 latest = max(latest, time_s)
@@ -236,9 +235,7 @@ class FileConnector:
         spots: list[_Spot] = []
         start, time_s = table.body, float("-inf")
         for row in _all(table):
-            item = self._item(row)
-            if isinstance(item, Item) and self._is_plausible(item.published_at):
-                time_s = _aware(item.published_at).timestamp()
+            time_s = self._time_s(row) or time_s
             # A row without a sensible time keeps the place of the row before it.
             spots.append(_Spot(time_s, start, row.line))
             start = row.end
@@ -321,6 +318,15 @@ class FileConnector:
         if isinstance(found, Broken):
             return BadItem(found.reason, found.detail, origin, row.raw)
         return found
+
+    def _time_s(self, row: Row) -> float | None:
+        """Epoch seconds of a row's time; None if it has none that may move the clock."""
+        if row.values is None or self._columns is None:
+            return None
+        time = self._columns.time(row.values, self._parse)
+        if isinstance(time, Broken) or not self._is_plausible(time):
+            return None
+        return _aware(time).timestamp()
 
     def _is_plausible(self, time: datetime) -> bool:
         """Whether a row's time may move the clock: one 1970 or 2099 must not close whole years."""

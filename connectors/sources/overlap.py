@@ -34,5 +34,5 @@ class Overlap:
 
 
 def stamp_ms(item: Item) -> int:
-    """Return an item's time in milliseconds."""
-    return int(item.published_at.timestamp() * 1000)
+    """Return when an item was published or last changed: revisions here are epoch seconds."""
+    return max(int(item.published_at.timestamp() * 1000), item.revision * 1000)

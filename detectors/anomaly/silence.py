@@ -188,8 +188,9 @@ class Habits:
 
     @property
     def blind(self) -> tuple[str, ...]:
-        """Channels that are silent beyond their habit."""
-        return tuple(sorted(name for name, habit in self.channels.items() if habit.blind))
+        """Channels that are silent beyond their habit; metrics read it in a thread of their own."""
+        # A copy: a channel that joins meanwhile would end the look with an error.
+        return tuple(sorted(name for name, habit in list(self.channels.items()) if habit.blind))
 
     @property
     def lively(self) -> bool:

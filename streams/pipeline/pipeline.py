@@ -8,7 +8,6 @@ The worker, the backtest and the tests call the same two functions: `apply` for 
 
 from datetime import datetime
 
-from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Observation
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
@@ -205,8 +204,8 @@ class Pipeline:
         if brand.run == LIVE and past is not None:
             brand.bank = type(past.bank).restore(self.config.bank, past.bank.snapshot())
             brand.series = Series.restore(self.config.bank, past.series.snapshot())
-            brand.habits = Habits.restore(self.config.bank.block_s, past.habits.snapshot())
-            brand.changed |= {"bank", "series", "habits"}
+            # No habits: a history may have come under names that no live channel has.
+            brand.changed |= {"bank", "series"}
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

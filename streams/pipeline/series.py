@@ -10,6 +10,7 @@ import msgspec
 
 from detectors.anomaly.config import BankConfig
 from detectors.anomaly.features import Features
+from detectors.anomaly.level import DAYS
 from detectors.anomaly.negative import Negative
 from detectors.anomaly.reading import Reading
 from streams.records import Scored
@@ -134,11 +135,12 @@ class Series:
 
     @classmethod
     def restore(cls, config: BankConfig, data: bytes) -> "Series":
-        """The series of a snapshot; one of another shape begins anew."""
+        """The series of a snapshot; one of other windows begins anew."""
         series = cls(config)
         size = len(Negative(config).state())
         for name, state in _decoder.decode(data).items():
-            if len(state) == size:
+            # As in a bank's first version: without the weekdays, which are the last numbers.
+            if len(state) in (size, size - 2 * DAYS):
                 detector = series._detectors[name] = Negative(config)
                 detector.load(state)
         return series

@@ -122,6 +122,16 @@ class Columns:
             return ""
         return found if isinstance(found, str) else _text(found)
 
+    def time(self, values: Values, parse_time: Callable[[str], datetime]) -> datetime | Broken:
+        """Return the row's time."""
+        written = self.value(values, "time")
+        if not written.strip():
+            return Broken("missing_field", f"no time in {self.names.get('time', 'any column')!r}")
+        try:
+            return parse_time(written)
+        except ValueError as e:
+            return Broken("broken_row", f"{e}: set time_format, or mend the row")
+
     def item(
         self,
         values: Values,
@@ -132,13 +142,9 @@ class Columns:
         channels: frozenset[str] = frozenset(),
     ) -> Item | Broken:
         """Return the row's item; `native_id` stands in where no id is mapped."""
-        written = self.value(values, "time")
-        if not written.strip():
-            return Broken("missing_field", f"no time in {self.names.get('time', 'any column')!r}")
-        try:
-            time = parse_time(written)
-        except ValueError as e:
-            return Broken("broken_row", f"{e}: set time_format, or mend the row")
+        time = self.time(values, parse_time)
+        if isinstance(time, Broken):
+            return time
         if "brand" in self.names and not brand:
             brand = self.value(values, "brand").strip()
             if not brand and self._brand_is_required:
