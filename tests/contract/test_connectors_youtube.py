@@ -147,6 +147,18 @@ def test_an_edit_comes_as_a_revision() -> None:
     asyncio.run(story())
 
 
+def test_an_edit_of_what_is_older_than_the_overlap_comes_as_well() -> None:
+    async def story() -> None:
+        server = YoutubeServer(talks={CHANNEL: [talk(1), talk(200)]})
+        connector = reader(server)
+        pages = await drained(connector)
+        server.talks[CHANNEL][0].first["snippet"] |= {"updatedAt": "2025-06-01T11:59:00Z"}
+        again = items(await drained(connector, pages[-1].cursor))
+        assert [i.native_id for i in again] == ["c1"]
+
+    asyncio.run(story())
+
+
 def test_a_stale_page_token_begins_the_walk_again_and_loses_nothing() -> None:
     async def story() -> None:
         server = YoutubeServer(talks={CHANNEL: [talk(n) for n in range(12)]}, page=5)

@@ -137,6 +137,7 @@ def test_thresholds_of_the_configuration_decide(here: Path) -> None:
         ('{"text":" ","sentiment":"negative"}', "empty"),
         ('{"sentiment":"negative"}', "text"),
         ('{"text":"a","rating":9}', "not between 1 and 5"),
+        ('{"text":"a","rating":1,"at":"2026-01-01T10:00:00"}', "timezone"),
     ],
 )
 def test_wrong_record_refuses_the_whole_file(here: Path, body: str, problem: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from detectors.anomaly.bank import Bank
 from detectors.anomaly.features import Features
-from detectors.anomaly.silence import Habits, UnknownHabits
+from detectors.anomaly.silence import Habit, Habits, UnknownHabits
 
 DAY = 1440
 
@@ -126,3 +126,16 @@ def test_habits_of_a_later_release_or_damaged_ones_are_refused():
     for wrong in (b"", bytes([99]) + data[1:], data[:3]):
         with pytest.raises(UnknownHabits):
             Habits.restore(900, wrong)
+
+
+def test_who_looks_while_a_channel_joins_sees_the_others():
+    habits = Habits(900)
+
+    class Joining:
+        @property
+        def blind(self):
+            habits.channels[f"new{len(habits.channels)}"] = Habit()
+            return 1
+
+    habits.channels = {"forum": Joining(), "video": Joining()}
+    assert habits.blind == ("forum", "video")

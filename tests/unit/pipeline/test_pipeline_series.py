@@ -3,6 +3,8 @@
 import random
 from datetime import UTC, datetime
 
+import msgspec
+
 from detectors.anomaly.config import BankConfig
 from streams.pipeline.series import Part, Series, Watched
 from streams.records import Mention, Scored
@@ -66,6 +68,15 @@ def test_a_restored_series_goes_on_as_if_nothing_had_happened() -> None:
     end_s = START_S + 60 * 3 * DAY_MINUTES
     assert read(again, end_s, Part(5, 4.0)) == read(series, end_s, Part(5, 4.0))
     assert again.snapshot() == series.snapshot()
+
+
+def test_a_series_of_before_weekdays_were_learned_is_read() -> None:
+    kept = msgspec.msgpack.decode(taught(3).snapshot())
+    old = {name: state[:-14] for name, state in kept.items()}
+    again = Series.restore(BankConfig(), msgspec.msgpack.encode(old))
+    assert msgspec.msgpack.decode(again.snapshot()) == {
+        n: [*s, *[0.0] * 14] for n, s in old.items()
+    }
 
 
 def test_a_series_is_kept_in_under_a_kilobyte() -> None:

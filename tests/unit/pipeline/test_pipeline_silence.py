@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from detectors.anomaly.bank import BankConfig
@@ -153,6 +154,18 @@ def test_nights_and_quiet_brands_are_not_blind():
 
     _, minutes = play(history(5 * DAY, rate))
     assert not any(m.blind for m in minutes)
+
+
+def test_a_history_of_another_channel_makes_no_live_channel_blind():
+    def rate(channel: str, minute: int) -> float:
+        return 2.0 if channel == ("forum" if minute < 3 * DAY else "video") else 0.0
+
+    records = history(4 * DAY, rate)
+    live = next(n for n, r in enumerate(records) if _end(r) > START + timedelta(days=3))
+    past = [msgspec.structs.replace(r, run="backfill") for r in records[:live]]
+    state, minutes = play([*past, *records[live:]])
+    assert state.brands["live", "toko"].bank.volume.seen_s > 3 * 86_400
+    assert [m.blind for m in minutes if m.blind] == []
 
 
 def test_a_restart_in_the_middle_of_the_silence_changes_nothing():
