@@ -1,6 +1,6 @@
 """Bytes to records and back: one encoder and one decoder a record kind, made once."""
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -23,14 +23,36 @@ Record = Batch | Tick | ScoredBatch | Minute | Incident | Action | Label | DeadL
 
 _encoder = msgspec.json.Encoder()
 
-mentions = msgspec.json.Decoder(MentionsRecord)
-scored = msgspec.json.Decoder(ScoredBatch)
-minute = msgspec.json.Decoder(Minute)
-incident = msgspec.json.Decoder(Incident)
-action = msgspec.json.Decoder(Action)
-label = msgspec.json.Decoder(Label)
-dead_letter = msgspec.json.Decoder(DeadLetter)
-event = msgspec.json.Decoder(Event)
+
+class Reader(Generic[T]):
+    """Decodes one kind of record; whatever cannot be read is one kind of error."""
+
+    def __init__(self, decoder: msgspec.json.Decoder[T]) -> None:
+        self._decode = decoder.decode
+
+    def decode(self, raw: bytes | msgspec.Raw) -> T:
+        """Decode a record.
+
+        Raises
+        ------
+        msgspec.DecodeError
+            Also for bytes that are no UTF-8 and for brackets nested without end, which msgspec
+            tells by errors of other kinds.
+        """
+        try:
+            return self._decode(raw)
+        except (UnicodeDecodeError, RecursionError) as e:
+            raise msgspec.DecodeError(str(e)) from e
+
+
+mentions = Reader(msgspec.json.Decoder(MentionsRecord))
+scored = Reader(msgspec.json.Decoder(ScoredBatch))
+minute = Reader(msgspec.json.Decoder(Minute))
+incident = Reader(msgspec.json.Decoder(Incident))
+action = Reader(msgspec.json.Decoder(Action))
+label = Reader(msgspec.json.Decoder(Label))
+dead_letter = Reader(msgspec.json.Decoder(DeadLetter))
+event = Reader(msgspec.json.Decoder(Event))
 
 
 def encode(record: Record) -> bytes:

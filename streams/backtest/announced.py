@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 
 from detectors.incidents.announced import EVERY_BRAND
+from streams import codec
 from streams.backtest.history import CannotRead, History
 from streams.records import Event
 
-_events = msgspec.json.Decoder(list[Event])
+_events = codec.Reader(msgspec.json.Decoder(list[Event]))
 
 
 def read_events(path: Path, history: History) -> list[Event]:

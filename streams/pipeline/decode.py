@@ -41,28 +41,28 @@ class _LooseBatch(msgspec.Struct, tag="batch", tag_field="type"):
     run: Run = "live"
 
 
-_loose = msgspec.json.Decoder(_LooseBatch)
-_mention = msgspec.json.Decoder(Mention)
+_loose = codec.Reader(msgspec.json.Decoder(_LooseBatch))
+_mention = codec.Reader(msgspec.json.Decoder(Mention))
 
 
 def decode(raw: bytes, *, origin: Origin, now: datetime) -> Decoded:
     """Decode one record; never raises."""
     try:
         return Decoded(codec.mentions.decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except msgspec.DecodeError as e:
         problem = e
     try:
         loose = _loose.decode(raw)
     except msgspec.ValidationError:
         return Decoded(None, (letter(raw, "not_a_record", str(problem), origin=origin, now=now),))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.DecodeError:
         return Decoded(None, (letter(raw, "not_json", str(problem), origin=origin, now=now),))
     good: list[Mention] = []
     dead: list[DeadLetter] = []
     for n, part in enumerate(loose.mentions):
         try:
             good.append(_mention.decode(part))
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        except msgspec.DecodeError as e:
             dead.append(
                 letter(
                     bytes(part),

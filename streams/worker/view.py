@@ -167,7 +167,7 @@ class Families:
                 known = self._sources.get(source, (0.0, 0))
                 self._sources[source] = (max(lag, known[0]), max(int(source in blind), known[1]))
             self.watermark.add_metric((str(state.partition),), marks.clock_s)
-        for reason, count in state.deaths.items():
+        for reason, count in list(state.deaths.items()):
             self._dead[reason] = self._dead.get(reason, 0) + count
 
     def all(self) -> list[Metric]:
