@@ -7,7 +7,7 @@ from grafana.alerts.rule import Language, Rule
 from grafana.alerts.wording import for_prometheus, recorded_as
 from grafana.settings import GrafanaSettings
 
-ABSENT = "absent(siaga_last_tick_timestamp_seconds)"
+ABSENT = "absent(last_over_time(siaga_last_tick_timestamp_seconds[10m]))"
 """Prometheus has no no-data state: a rule that wants one says so in its query."""
 
 

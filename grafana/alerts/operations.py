@@ -10,6 +10,9 @@ WORKERS = "count(last_over_time(siaga_worker_up[1m]) == 1) or vector(0)"
 ABSENT = "Series that vanish with their worker are SiagaWorkerMissing's and SiagaNoData's business."
 
 
+SINCE_TICK = "time() - max(last_over_time(siaga_last_tick_timestamp_seconds[10m]))"
+"""A worker that is restarted takes its series along for a minute: that is no silence yet."""
+
 _rule = partial(Rule, group="operations", dashboard="pipeline")
 
 
@@ -195,11 +198,7 @@ def _worker_missing(thresholds: Thresholds) -> Rule:
 def _no_data(thresholds: Thresholds) -> Rule:
     return _rule(
         name="SiagaNoData",
-        cases=(
-            Case(
-                "time() - max(siaga_last_tick_timestamp_seconds)", "page", ("operations", "oncall")
-            ),
-        ),
+        cases=(Case(SINCE_TICK, "page", ("operations", "oncall")),),
         above=thresholds.no_data_seconds,
         for_s=60,
         thread="worker",
@@ -216,7 +215,7 @@ def _no_data(thresholds: Thresholds) -> Rule:
         "call hears too, as nothing else will reach them.",
         no_data="Alerting",
         on_error="Alerting",
-        numbers=(Number("age", "time() - max(siaga_last_tick_timestamp_seconds)", "duration"),),
+        numbers=(Number("age", SINCE_TICK, "duration"),),
         panel="Since last tick",
         style="duration",
     )

@@ -303,6 +303,13 @@ SCENARIOS = (
         silent=("9m", "11m"),
         labels={"severity": "page", "audience": "operations oncall"},
     ),
+    Scenario(
+        "a worker that is restarted",
+        "SiagaNoData",
+        {"siaga_last_tick_timestamp_seconds": "0+60x9 stale _ 720+60x20"},
+        fires=(),
+        silent=("9m", "10m", "11m", "12m", "20m"),
+    ),
     Scenario("no data at all", "SiagaNoData", {"up": "1x30"}, ("2m", "20m"), ("0m",)),
 )
 
