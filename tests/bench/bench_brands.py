@@ -51,6 +51,8 @@ SCRAPE_EVERY_S = 5.0
 PROBES_PER_S = 40
 PROBE_S = 40.0
 SETTLE_S = 12.0
+CAUGHT_UP_LOOK_S = 10.0
+"""Seldom: a look costs the worker CPU that the history is not to blame for."""
 DAY_S = 86_400
 GOALS = {"memory": 1024.0, "cpu": 0.25, "recovery": 30.0, "scrape": 1.0}
 """At 10,000 brands: MiB, share of a core, seconds, seconds."""
@@ -166,7 +168,7 @@ class Bench:
 
     async def caught_up(self) -> None:
         while await self.taken() < self.sent:  # noqa: ASYNC110 - another process does it
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(CAUGHT_UP_LOOK_S)
 
 
 def names(brands: int) -> list[str]:
@@ -324,6 +326,7 @@ async def work(
         rows.add(case, "memory at its highest, restored", peak, "MiB", goal=goal.get("memory"))
         print([ln for ln in told.read_text().splitlines() if "Restored" in ln][-1])
         more.cancel()
+        again.kill()  # nothing more is asked of it
     await log.close()
 
 
