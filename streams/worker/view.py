@@ -16,7 +16,8 @@ from streams.settings import RootSettings
 from streams.worker.core import Core
 
 READINGS_S = 900
-"""So long after a minute its readings still say how a brand is; nobody reads a gauge of before."""
+"""So many closed seconds after a minute its readings still say how a brand is; nobody reads a gauge
+of before."""
 
 
 class StateView(Collector):
@@ -32,16 +33,18 @@ class StateView(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Families of all owned brands, read without pausing the stream."""
-        run = self.settings.shown_run
+        run, worker = self.settings.shown_run, self.settings.worker
         states = list(self.core.states.values())
         families = Families(self.settings)
         for state in states:
             marks = state.marks.get(run)
-            clock_s = marks.clock_s if marks else 0.0
+            watermark_s = marks.watermark_s(blind_after_s=worker.blind_after_s) if marks else None
+            # Not the clock: a slow source's lateness alone makes every closed minute old.
+            closed_s = (watermark_s or 0.0) - worker.allowed_lateness_s
             for brand in list(state.brands.values()):
                 if brand.run == run:
-                    families.add_brand(brand, clock_s=clock_s)
-            families.add_partition(state, run, self.settings.worker.blind_after_s)
+                    families.add_brand(brand, closed_s=closed_s)
+            families.add_partition(state, run, worker.blind_after_s)
         return iter(families.all())
 
 
@@ -124,8 +127,8 @@ class Families:
         self._sources: dict[str, tuple[float, int]] = {}
         self._dead: dict[str, int] = {}
 
-    def add_brand(self, brand: BrandState, *, clock_s: float) -> None:
-        """Series of one brand; `clock_s` is its run's clock."""
+    def add_brand(self, brand: BrandState, *, closed_s: float) -> None:
+        """Series of one brand; `closed_s` is how far its run's minutes are closed."""
         name = brand.brand
         self.severity.add_metric((name,), brand.level())
         for topic, level in topic_levels(brand, self._topics, evidence=self._evidence).items():
@@ -143,7 +146,7 @@ class Families:
             if episode.acknowledged_s is None:
                 self.unacknowledged.add_metric((name, str(episode.level)), episode.raised_s)
         latest = brand.latest
-        if latest is None or clock_s - latest.start.timestamp() > READINGS_S:
+        if latest is None or closed_s - latest.start.timestamp() > READINGS_S:
             return
         for reading in latest.readings:
             labels = (name, reading.signal)

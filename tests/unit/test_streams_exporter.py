@@ -1,7 +1,9 @@
 """`/metrics`: our own rendering reads as the client library's does, and quiet brands are short."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -12,11 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from detectors.anomaly.bank import BankConfig
 from detectors.anomaly.reading import Reading
 from streams.exporter import exporter, render
-from streams.pipeline.state import BrandState
-from streams.records import Counts, Minute
+from streams.pipeline.state import BrandState, PartitionState
+from streams.pipeline.watermark import Marks
+from streams.records import Counts, Minute, Tick
 from streams.service import CannotStart
 from streams.settings import MetricsSettings, RootSettings
-from streams.worker.view import READINGS_S, Families
+from streams.worker.core import Core
+from streams.worker.view import READINGS_S, Families, StateView
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -72,9 +76,23 @@ def test_readings_of_a_minute_long_past_are_not_shown():
 
     def shown(after_s: float) -> dict[str, list[float]]:
         families = Families(RootSettings())
-        families.add_brand(brand, clock_s=START.timestamp() + after_s)
+        families.add_brand(brand, closed_s=START.timestamp() + after_s)
         return {m.name: [s.value for s in m.samples] for m in families.all() if m.samples}
 
     always = {"siaga_mentions": [1.0], "siaga_severity_level": [0.0]}
     assert shown(READINGS_S) == {**always, "siaga_observed": [3.0]}
     assert shown(READINGS_S + 1) == always
+
+
+def test_readings_are_shown_however_late_the_slowest_source_is():
+    state = PartitionState(0, BankConfig())
+    brand = state.brand("live", "toko")
+    readings = (Reading("volume", 3.0),)
+    brand.latest = Minute(id="1", brand="toko", start=START, counts=Counts(), readings=readings)
+    now = START + timedelta(hours=1)
+    for source, watermark in (("forum", now), ("feed", START + timedelta(minutes=3))):
+        tick = Tick(source=source, watermark=watermark, clock=now)
+        state.marks["live"] = state.marks.get("live", Marks()).heard(tick)
+    core = SimpleNamespace(states={0: state})
+    view = StateView(cast("Core", core), RootSettings())
+    assert [s.value for m in view.collect() if m.name == "siaga_observed" for s in m.samples] == [3]

@@ -97,7 +97,7 @@ def expected(state: PartitionState) -> float:
 
 def metric(state: PartitionState) -> list[tuple[str, str, float]]:
     families = Families(RootSettings())
-    families.add_brand(state.brands["live", "toko"], clock_s=0.0)
+    families.add_brand(state.brands["live", "toko"], closed_s=0.0)
     return [
         (s.labels["brand"], s.labels["channel"], s.value) for s in families.channel_blind.samples
     ]
