@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from grafana.alerts import rules
-from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
+from grafana.alerts.as_grafana import INTERVALS_S, Context, as_grafana, group_title
 from grafana.alerts.as_prometheus import rule_file
 from grafana.alerts.routing import contact_points, mute_timings, policy, template, variables
 from grafana.alerts.rule import Language
@@ -95,7 +95,7 @@ def _groups(settings: GrafanaSettings, language: Language) -> list[dict[str, Any
                 "orgId": 1,
                 "name": title,
                 "folder": settings.title,
-                "interval": f"{INTERVAL_S}s",
+                "interval": f"{INTERVALS_S[title]}s",
                 "rules": [_in_file(body) for body in bodies],
             }
         )

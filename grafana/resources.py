@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grafana.alerts import rules
-from grafana.alerts.as_grafana import INTERVAL_S, Context, as_grafana, group_title
+from grafana.alerts.as_grafana import INTERVALS_S, Context, as_grafana, group_title
 from grafana.alerts.routing import contact_points, mute_timings, policy, template
 from grafana.alerts.rule import Language
 from grafana.dashboards import dashboards
@@ -47,7 +47,7 @@ def wanted(
     bodies = [as_grafana(rule, context) for rule in all_rules]
     found += [Resource("rule", body["uid"], body) for body in bodies]
     for title in sorted({group_title(rule) for rule in all_rules}):
-        group = {"title": title, "folderUid": name, "interval": INTERVAL_S}
+        group = {"title": title, "folderUid": name, "interval": INTERVALS_S[title]}
         found.append(Resource("rule group", title, group))
     return found
 
