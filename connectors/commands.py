@@ -9,16 +9,14 @@ from typing import Annotated
 
 import typer
 
+from streams.shell import ConfigOption
+
 app = typer.Typer(help="Sources.")
 connector_app = typer.Typer(help="Sources: their state, a check, a new one.", no_args_is_help=True)
 dead_app = typer.Typer(help="Input that could not become a mention.", no_args_is_help=True)
 app.add_typer(connector_app, name="connector")
 app.add_typer(dead_app, name="dead-letters")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
 
 

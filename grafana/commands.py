@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.shell import ConfigOption
+
 if TYPE_CHECKING:
     from grafana.client import Client
     from grafana.plan import Resource, Step
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Grafana as code.")
 grafana_app = typer.Typer(help="Alerts and dashboards in Grafana, as code.", no_args_is_help=True)
 app.add_typer(grafana_app, name="grafana")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
-]
 
 
 @grafana_app.command("apply")

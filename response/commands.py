@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from response.incident_commands import app as incident_app
-from response.shell import ConfigOption, fail, settings_of
+from response.shell import fail, settings_of
+from streams.shell import ConfigOption
 
 app = typer.Typer(help="What people do about a crisis.")
 alert_app = typer.Typer(help="Notifications to webhooks and chats.", no_args_is_help=True)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from response.shell import ConfigOption, fail, settings_of, with_log
+from response.shell import fail, settings_of
+from streams.shell import ConfigOption, with_log
 
 if TYPE_CHECKING:
     from streams.log.port import Log

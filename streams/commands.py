@@ -1,18 +1,12 @@
 """Commands of the stream package: `siaga config check`, `siaga run`, `siaga worker`."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from streams.shell import ConfigOption
 
 app = typer.Typer(help="The stream.")
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
-]
 
 
 @config_app.command("check")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.shell import ConfigOption, with_log
+
 if TYPE_CHECKING:
     from streams.records import Event
 
@@ -13,11 +15,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 event_app = typer.Typer(help="Planned events: campaigns, planned outages.", no_args_is_help=True)
 app.add_typer(event_app, name="event")
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
-]
 
 
 @event_app.command("add")
@@ -36,12 +33,10 @@ def add(
 
     Example: siaga event add tokoraya --from 2026-11-11T00:00 --until 2026-11-12T06:00 --note Sale
     """
-    import asyncio
     from datetime import UTC
 
     from streams.config import load
     from streams.events import make_event, send
-    from streams.log.open import open_log
 
     settings = load(config)
     if brand != "*" and brand not in settings.brands:
@@ -60,14 +55,7 @@ def add(
     except ValueError as e:
         raise typer.BadParameter(str(e)) from e
 
-    async def announce() -> None:
-        log = open_log(settings)
-        try:
-            await send(log, event.id, event)
-        finally:
-            await log.close()
-
-    asyncio.run(announce())
+    with_log(settings, lambda log: send(log, event.id, event))
     typer.echo(f"{event.id}: {brand}, {event.start.isoformat()} to {event.end.isoformat()}")
 
 
@@ -104,44 +92,23 @@ def cancel(
 
     Example: siaga event cancel 3f2a9c0b11de
     """
-    import asyncio
-
     from streams.config import load
     from streams.events import send
-    from streams.log.open import open_log
 
     if event not in _events(config):
         typer.echo(f"siaga: no event {event}; siaga event list shows them", err=True)
         raise typer.Exit(1)
 
-    async def call_off() -> None:
-        log = open_log(load(config))
-        try:
-            await send(log, event, None)
-        finally:
-            await log.close()
-
-    asyncio.run(call_off())
+    with_log(load(config), lambda log: send(log, event, None))
     typer.echo(f"{event}: called off")
 
 
 def _events(config: Path | None) -> "dict[str, Event]":
-    import asyncio
-
     from streams.config import load
     from streams.events import Calendar, follow_events
-    from streams.log.open import open_log
 
     calendar = Calendar()
-
-    async def read() -> None:
-        log = open_log(load(config))
-        try:
-            await follow_events(log, calendar, follow=False)
-        finally:
-            await log.close()
-
-    asyncio.run(read())
+    with_log(load(config), lambda log: follow_events(log, calendar, follow=False))
     return calendar.events
 
 

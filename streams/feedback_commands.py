@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import msgspec
 import typer
 
-from streams.lesson_commands import (
-    ConfigOption,
-    WhoOption,
-    name_of,
-    read_book,
-    record,
-    with_log,
-)
+from streams.lesson_commands import WhoOption, name_of, read_book, record
+from streams.shell import ConfigOption, with_log
 
 if TYPE_CHECKING:
     from detectors.language.understanding import Language

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.lesson_commands import ConfigOption, WhoOption, name_of, read_book, record
+from streams.lesson_commands import WhoOption, name_of, read_book, record
+from streams.shell import ConfigOption
 
 model = typer.Typer(no_args_is_help=True, help="Which language model is in use, and changing it.")
 

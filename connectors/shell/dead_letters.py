@@ -6,11 +6,12 @@ from collections import Counter, deque
 import msgspec
 import typer
 
-from connectors.shell.terminal import harmless, with_log
+from connectors.shell.terminal import harmless
 from streams import codec
 from streams.log.port import Log
 from streams.records import DeadLetter
 from streams.settings import RootSettings
+from streams.shell import with_log
 from streams.topics import DEAD
 
 PREVIEW_CHARS = 2000

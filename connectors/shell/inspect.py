@@ -16,10 +16,11 @@ from connectors.ingest import cursors
 from connectors.ingest.cursors import Saved
 from connectors.ingest.runner import STATUS_EVERY_S
 from connectors.settings import Sources
-from connectors.shell.terminal import ago, harmless, with_log
+from connectors.shell.terminal import ago, harmless
 from streams.log.port import Log
 from streams.service import CannotStart
 from streams.settings import RootSettings
+from streams.shell import with_log
 from streams.topics import TOPICS
 
 AT_REST = ("off", "ended", "removed", "new")

@@ -1,30 +1,8 @@
-"""The terminal's odds and ends: one event loop, one log, and foreign text made harmless."""
+"""The terminal's odds and ends: spans of time, and foreign text made harmless."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from streams.log.port import Log
-from streams.settings import RootSettings
-
-T = TypeVar("T")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def with_log(settings: RootSettings, work: Callable[[Log], Awaitable[T]]) -> T:
-    """Open the log, do something with it, close it."""
-    from streams.log.open import open_log
-
-    async def run() -> T:
-        log = open_log(settings)
-        try:
-            return await work(log)
-        finally:
-            await log.close()
-
-    return asyncio.run(run())
 
 
 def harmless(text: str, width: int = 0) -> str:

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.shell import ConfigOption, with_log
+
 if TYPE_CHECKING:
     from streams.settings import RootSettings
 
 app = typer.Typer()
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
-]
 
 
 @app.command()
@@ -25,27 +22,17 @@ def topics(
 
     Example: siaga topics
     """
-    import asyncio
-
     import msgspec
     from rich.console import Console
     from rich.table import Table
 
     from streams.config import load
-    from streams.log.open import open_log
-    from streams.log.survey import TopicSurvey, survey
+    from streams.log.survey import survey
 
     settings = load(config)
     _require_log(settings)
 
-    async def look() -> list[TopicSurvey]:
-        log = open_log(settings)
-        try:
-            return await survey(log)
-        finally:
-            await log.close()
-
-    found = asyncio.run(look())
+    found = with_log(settings, survey)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return
