@@ -113,6 +113,8 @@ class Thresholds(Section):
     negative_share_times: float = Field(default=1.5, gt=1)
     """Of the expected share, through those hours."""
     negative_share_least_ratio: float = Field(default=0.3, gt=0, le=1)
+    negative_share_least_mentions: int = Field(default=30, ge=1)
+    """In those hours; a share of fewer says little: of ten, one standard deviation is 15 points."""
     security_topics: tuple[str, ...] = ("security",)
     connector_silent_minutes: int = Field(default=15, ge=1)
     lag_records: int = Field(default=5000, ge=1)

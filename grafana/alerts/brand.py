@@ -124,7 +124,9 @@ def _many_brands(thresholds: Thresholds) -> Rule:
 
 def _negative_for_hours(thresholds: Thresholds) -> Rule:
     hours = f"[{thresholds.negative_share_hours}h]"
-    share = f'max by (brand) (avg_over_time(siaga_observed{{signal="negative_share"}}{hours}))'
+    said = f"sum by (brand) (increase(siaga_mentions_total{hours}))"
+    angry = f'sum by (brand) (increase(siaga_mentions_total{{sentiment="negative"}}{hours}))'
+    share = f"{angry} / {said}"
     usual = f'max by (brand) (avg_over_time(siaga_expected{{signal="negative_share"}}{hours}))'
     return Rule(
         name="SiagaNegativeForHours",
@@ -133,7 +135,8 @@ def _negative_for_hours(thresholds: Thresholds) -> Rule:
         cases=(
             Case(
                 else_zero_per_brand(
-                    f"({share} > bool {thresholds.negative_share_times} * {usual})"
+                    f"({said} > bool {thresholds.negative_share_least_mentions})"
+                    f" * ({share} > bool {thresholds.negative_share_times} * {usual})"
                     f" * ({share} > bool {thresholds.negative_share_least_ratio})"
                     f" * ({level()} == bool 0)"
                 ),

@@ -42,9 +42,11 @@ def _scored(observed: str, expected: str) -> dict[str, str]:
     }
 
 
-def _share(values: str) -> dict[str, str]:
+def _share(negative: str, others: str) -> dict[str, str]:
+    of = 'siaga_mentions_total{brand="melati",channel="forum",sentiment="%s"}'
     return {
-        'siaga_observed{brand="melati",signal="negative_share"}': values,
+        of % "negative": negative,
+        of % "neutral": others,
         'siaga_expected{brand="melati",signal="negative_share"}': "0.2x400",
     }
 
@@ -120,15 +122,22 @@ SCENARIOS = (
     Scenario(
         "a share that is high for hours fires though the level is normal",
         "SiagaNegativeForHours",
-        dict([QUIET_LEVEL]) | _share("0.2x9 0.5x300"),
+        dict([QUIET_LEVEL]) | _share("0+2x9 23+5x300", "0+8x9 77+5x300"),
         fires=("190m",),
         silent=("9m", "20m"),
         labels={"severity": "watch"},
     ),
     Scenario(
+        "a high share of a handful is chance",
+        "SiagaNegativeForHours",
+        dict([QUIET_LEVEL]) | _share("0+0.08x400", "0+0.02x400"),
+        (),
+        ("30m", "190m", "300m"),
+    ),
+    Scenario(
         "a high share is not told twice while a level is raised",
         "SiagaNegativeForHours",
-        _level("2x400") | _share("0.5x400"),
+        _level("2x400") | _share("0+5x400", "0+5x400"),
         (),
         ("190m",),
     ),
