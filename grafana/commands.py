@@ -148,7 +148,7 @@ def runbook_command(
 ) -> None:
     """Print what to do about an alert.
 
-    Example: siaga grafana runbook SiagaCrisis
+    Example: siaga grafana runbook SiagaLevel
     """
     from grafana.runbooks import runbook
     from streams.config import load

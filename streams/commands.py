@@ -17,6 +17,9 @@ def config_check(config: ConfigOption = None) -> None:
     """
     from streams.config import DEFAULT_PATH, load
 
+    if config is None and not DEFAULT_PATH.exists():
+        typer.echo(f"siaga: there is no {DEFAULT_PATH} here; siaga init writes one", err=True)
+        raise typer.Exit(1)
     settings = load(config)
     brands = ", ".join(settings.brands) or "none yet: add a [brands.NAME] table"
     typer.echo(f"{config or DEFAULT_PATH}: fine. Brands: {brands}.")

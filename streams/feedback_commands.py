@@ -1,6 +1,7 @@
 """`siaga feedback ...`: what the team teaches."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -70,6 +71,8 @@ def import_(
     try:
         for number, row in enumerate(rows(file), 1):
             row.who = row.who or name_of(who)
+            # The same file sent twice holds the same labels.
+            row.at = row.at or datetime.fromtimestamp(file.stat().st_mtime, UTC)
             label = label_of(row, f"{file}, record {number}", names)
             if label is None:
                 silent += 1

@@ -133,7 +133,8 @@ class Admission(msgspec.Struct):
         if (
             sentiment is not None
             and not by_stars
-            and zlib.crc32(label.id.encode()) % config.held_out_every == 0
+            # By the text: whoever says the same of it again must not teach what is the test.
+            and zlib.crc32(label.text.encode("utf-8", "surrogatepass")) % config.held_out_every == 0
         ):
             return "test"
         self.by_person[said.who] = self.by_person.get(said.who, 0) + 1

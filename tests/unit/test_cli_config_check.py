@@ -1,0 +1,20 @@
+"""`siaga config check` speaks of a file, or says that there is none."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.cli import build
+
+
+def test_a_folder_without_a_configuration_is_not_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(build(), ["config", "check"])
+    assert told.exit_code == 1
+    assert "there is no siaga.toml here; siaga init writes one" in told.output
+    Path("siaga.toml").write_text('[brands.toko]\nnames = ["Toko"]\n')
+    told = CliRunner().invoke(build(), ["config", "check"])
+    assert (told.exit_code, "Brands: toko" in told.output) == (0, True)
