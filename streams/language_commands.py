@@ -1,109 +1,42 @@
-"""`siaga classify` and `siaga train-language`: the language models at the command line."""
+"""`siaga classify` and `siaga model train`: the language models at the command line."""
 
 import csv
-import gc
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import msgspec
 import typer
 
 from streams.feedback_commands import feedback
 from streams.model_commands import model
+from streams.shell import ConfigOption
 
 if TYPE_CHECKING:
     from detectors.language.training import Example
-    from detectors.language.understanding import Language
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(feedback, name="feedback")
 app.add_typer(model, name="model")
 
-MEMO_TOKENS: Final = 50_000
-"""A process of its own may remember more than a worker: some 100 MB at most."""
-
 NUSAX: Final = ("english", "indonesian", "javanese", "sundanese", "minangkabau")
-
-
-class Line(msgspec.Struct):
-    """One line of `siaga classify`."""
-
-    id: str | int
-    text: str
-    lang: str = ""
-    rating: float | None = None
-    source: str = ""
-
-
-class Answer(msgspec.Struct):
-    """What `siaga classify` says of a line."""
-
-    id: str | int
-    sentiment: str
-    probabilities: tuple[float, float, float]
-    """Negative, neutral, positive."""
-    topics: tuple[str, ...]
-    language: str
-    flags: tuple[str, ...]
-    highlights: tuple[str, ...]
 
 
 @app.command()
 def classify(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Configuration file.", show_default="siaga.toml"),
+    config: ConfigOption = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="one a core")
     ] = None,
 ) -> None:
     """Read JSON lines {"id","text"} on standard input, write what each says, a line each.
 
     Example: echo '{"id": "1", "text": "paket telat"}' | siaga classify
     """
-    from detectors.language.understanding import Language, LanguageConfig
+    from streams.classify import classify as answer
     from streams.config import load
 
-    taxonomy = load(config).taxonomy.taxonomy
-    reader = Language(LanguageConfig(taxonomy=taxonomy, memo_tokens=MEMO_TOKENS))
-    # Lines leave nothing behind: looking through the whole memo for rubbish only costs time.
-    gc.disable()
-    try:
-        wrong = _classify(reader)
-    finally:
-        gc.enable()
+    wrong = answer(load(config).taxonomy.taxonomy, jobs)
     if wrong:
         raise typer.Exit(1)
-
-
-def _classify(reader: "Language") -> int:
-    """Answer every line of standard input; returns how many were no mention."""
-    decode = msgspec.json.Decoder(Line).decode
-    encode = msgspec.json.Encoder().encode
-    out = sys.stdout.buffer
-    wrong = 0
-    for number, raw in enumerate(sys.stdin.buffer, 1):
-        if not raw.strip():
-            continue
-        try:
-            line = decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            wrong += 1
-            typer.echo(f'line {number}: {e}; expected {{"id", "text"}}', err=True)
-            continue
-        u, words = reader.explain(line.text, lang=line.lang, rating=line.rating, source=line.source)
-        negative, neutral, positive = u.probabilities
-        answer = Answer(
-            line.id,
-            u.sentiment,
-            (round(negative, 4), round(neutral, 4), round(positive, 4)),
-            u.topics,
-            u.language,
-            u.flags,
-            words,
-        )
-        out.write(encode(answer) + b"\n")
-    out.flush()
-    return wrong
 
 
 @model.command()

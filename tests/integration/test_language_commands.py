@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +48,25 @@ def test_classify_answers_each_line_and_names_the_wrong_ones(here: Path) -> None
     assert "kecewa" in answers[0]["highlights"]
     assert sum(answers[0]["probabilities"]) == pytest.approx(1.0, abs=1e-3)
     assert "line 3" in result.stderr
+
+
+def test_many_lines_are_shared_by_processes_and_answered_in_their_order(here: Path) -> None:
+    texts = ("paket belum sampai, kecewa", "mantap, cepat sekali", "jam buka berapa ya?")
+    lines = [json.dumps({"id": n, "text": f"{texts[n % 3]} {n}"}) for n in range(9_000)]
+    lines[5_000] = "nonsense"
+    Path("lines.jsonl").write_text("\n".join(lines))
+    told = {}
+    for jobs in ("1", "3"):
+        with Path("lines.jsonl").open("rb") as body:
+            done = subprocess.run(
+                [sys.executable, "-m", "streams.cli", "classify", "--jobs", jobs],
+                stdin=body, capture_output=True, check=False,
+            )  # fmt: skip
+        assert (done.returncode, b"line 5001:" in done.stderr) == (1, True)
+        told[jobs] = done.stdout
+    assert told["1"] == told["3"]
+    ids = [json.loads(line)["id"] for line in told["3"].splitlines()]
+    assert ids == [n for n in range(9_000) if n != 5_000]
 
 
 def test_correction_travels_from_command_to_promotion_and_back(here: Path) -> None:
