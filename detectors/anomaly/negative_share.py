@@ -147,15 +147,16 @@ class NegativeShare(Detector):
         if gap > 0:
             self._fade(gap)
         self.clock = start_s + steps * step
-        self.seen_s += steps * step
         # The first block ends where it would have ended minute by minute; the rest are empty.
         self._enter(start_s)
         left = -(-((self.block + 1) * self.block_s - start_s) // step)
         now = min(steps, max(1, left))
         self._fade(now)
+        self.seen_s += now * step
         if steps > now:
             self._enter(start_s + now * step)
             self._fade(steps - now)
+            self.seen_s += (steps - now) * step
             self._enter(self.clock - step)
 
     def _fade(self, steps: int) -> None:
