@@ -46,8 +46,8 @@ PAST_DAYS = 7.0 if LONG else 2.0
 HEAD_START_S = 0.0 if LONG else 7 * MINUTE_S
 """The short one begins with what a worker finds that was away for some minutes."""
 REMIND_MIN, ESCALATE_MIN = 1, 2
-QUIET_S = 470 if LONG else 90
-ACKNOWLEDGED_S = 560 if LONG else 0
+QUIET_S = 470 if LONG else 150
+ACKNOWLEDGED_S = 560 if LONG else 215
 """Nobody acknowledges before, nor before the ladder has come to management."""
 AFTER_S = 35
 FAILURES = (
