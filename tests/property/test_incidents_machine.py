@@ -3,11 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.anomaly.bank import SIGNALS
 from detectors.anomaly.reading import Reading
+from detectors.incidents import surges
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
 from detectors.incidents.incident import Change, IncidentState, step
 from detectors.incidents.severity import NORMAL, SeverityConfig
+from detectors.incidents.surge import grow
 
 CONFIG = SeverityConfig()
 T0 = 1_767_225_600
@@ -177,3 +180,34 @@ def test_actions_keep_the_sequence_and_are_applied_once(
 def test_the_state_of_a_brand_stays_small(history: list[Detection]) -> None:
     state, _ = _play(history)
     assert len(state.snapshot()) < 12_000
+
+
+AMOUNTS = st.one_of(st.just(0.0), st.floats(0.0, 50.0))
+
+
+@given(
+    signal=st.sampled_from(SIGNALS),
+    score=st.floats(0.0, 4.0, exclude_min=True),
+    observed=AMOUNTS,
+    expected=st.one_of(st.none(), AMOUNTS),
+    sums=st.tuples(AMOUNTS, AMOUNTS, st.floats(0.0, 1.0)),
+)
+def test_a_minute_is_called_dull_if_and_only_if_it_begins_no_surge(
+    signal: str,
+    score: float,
+    observed: float,
+    expected: float | None,
+    sums: tuple[float, float, float],
+) -> None:
+    reading = Reading(signal, observed, expected, None, score)
+    known = surges._Sums(*sums)
+    grown = grow(
+        None,
+        signal,
+        reading,
+        surges._amount(reading, known),
+        start_s=T0,
+        score_cap=CONFIG.score_cap,
+        at_once=signal == "velocity",
+    )
+    assert surges._dull(reading, score, known) == (grown is None)

@@ -169,6 +169,21 @@ def test_a_label_changes_the_answer_and_only_of_this_model() -> None:
     assert Language().digest() == other.digest()
 
 
+def test_what_is_said_twice_is_read_once_and_anew_after_a_label() -> None:
+    model, other = Language(), Language(LanguageConfig(memo_texts=0))
+    text = "paket belum datang juga, kecewa"
+    first = model.understand(text)
+    assert model.understand(text) is first
+    assert model.understand(text, rating=5.0) != first
+    assert model.understand(text, lang="en") == other.understand(text, lang="en")
+    assert other.understand(text) is not other.understand(text)
+    for way in (model, other):
+        way.learn(text, "positive", ("price",))
+    assert model.understand(text) == other.understand(text) != first
+    long = text + " sekali" * 100
+    assert model.understand(long) is not model.understand(long)
+
+
 def test_label_outside_the_closed_sets_is_refused() -> None:
     model = Language()
     before = model.digest()
