@@ -25,8 +25,9 @@ from detectors.language.linear import Table
 from detectors.language.packed import FIELD_BITS, ONE, pack, unpack, unpack_low
 from detectors.language.tokens import meaning, split
 
-MEMO_MOST: Final = 12_000
-"""Distinct tokens kept compiled (about 1 kB each); beyond it the memo starts afresh."""
+MEMO_MOST: Final = 30_000
+"""Distinct tokens kept compiled (1.3 kB each with their pairs); beyond it the memo starts afresh.
+14,485 tweets hold 17,000: when each is read with 12,000 kept, that costs four times as much."""
 PAIRS_PER_TOKEN: Final = 3
 """Pairs of neighbours kept, by the tokens kept."""
 
@@ -51,8 +52,9 @@ Extra = Callable[[tuple[str, ...]], Sequence[int]]
 _Special = tuple[int, int | None, bool, bool, tuple[int, int]]
 """Sums after a "but" when not negated, new reach of a negation, is a "but", asks, marks."""
 
-_Entry = tuple[int, dict[str, int], _Special | None]
-"""Sums when not negated, sums of the pairs with the next token, and what few tokens have."""
+_Entry = tuple[int, int, dict[int, int], _Special | None]
+"""Sums when not negated, the code of its first word, sums of the pairs with the next token (by the
+code of its first word: links and numbers are all one word), and what few tokens have."""
 
 
 class Scorer:
@@ -90,7 +92,7 @@ class Scorer:
         self._places: dict[int, int] = _Memo(self._place)
         self._by_words: dict[tuple[str, ...], _Entry] = {}
         self._leads: dict[int, tuple[int, ...] | None] = _Memo(self._lead)
-        self._following: dict[int, dict[str, int]] = {}
+        self._following: dict[int, dict[int, int]] = {}
         self._pairs = 0
 
     def forget(self) -> None:
@@ -98,12 +100,18 @@ class Scorer:
         if self._entries:
             self._entries.clear()
             self._turned.clear()
-            self._following.clear()
             self._by_words.clear()
             self._leads.clear()
+            self._following.clear()
             self._pairs = 0
         if self._places:
             self._places.clear()
+
+    def _forget_pairs(self) -> None:
+        # In place: the compiled tokens hold these dictionaries.
+        for following in self._following.values():
+            following.clear()
+        self._pairs = 0
 
     def sums(self, text: str) -> tuple[Sequence[int], float]:
         """Fixed-point sums and the text's length.
@@ -142,8 +150,8 @@ class Scorer:
                 say(0)
                 continue
             n += 1
-            plain, following, special = entry
-            say((turned[raw][0] if reach else plain) + before[raw])
+            plain, first, following, special = entry
+            say((turned[raw][0] if reach else plain) + before[first])
             before = following
             if special is None:
                 if reach:
@@ -178,8 +186,10 @@ class Scorer:
         if first_polar:
             total += places[ends_place(first_polar, last_polar)]
         fields = unpack(total, self.fields)
-        if len(entries) > self._memo_most or self._pairs > self._pairs_most:
+        if len(entries) > self._memo_most:
             self.forget()
+        elif self._pairs > self._pairs_most:
+            self._forget_pairs()
         return fields[1:], (fields[0] / 100.0) ** 0.5
 
     def leads(self, raws: Sequence[str], each: Sequence[int], output: int) -> dict[str, int]:
@@ -250,7 +260,7 @@ class Scorer:
         special: _Special | None = None
         if len(p.plain.tail) or p.reach is not None or any(p.marks):
             special = (self._tail(p.plain), p.reach, p.but, p.asks, p.marks)
-        return self._whole(p.plain, p.words), self._after(p.last), special
+        return self._whole(p.plain, p.words), p.first, self._after(p.last), special
 
     def _compile_turned(self, raw: str) -> tuple[int, int]:
         """Sums of a token under a negation, and those that count after a "but"."""
@@ -267,15 +277,14 @@ class Scorer:
     def _tail(self, side: Side) -> int:
         return sum(self._places[place] for place in side.tail.tolist())
 
-    def _after(self, word: int) -> dict[str, int]:
-        """Sums of the pairs that start with a word (by code), by the raw token that follows."""
+    def _after(self, word: int) -> dict[int, int]:
+        """Sums of the pairs that start with a word, by the word that follows (both by code)."""
         found = self._following.get(word)
         if found is None:
-            found = self._following[word] = _Memo(lambda raw: self._pair(word, raw))
+            found = self._following[word] = _Memo(lambda first: self._pair(word, first))
         return found
 
-    def _pair(self, word: int, raw: str) -> int:
-        first = piece(raw).first
+    def _pair(self, word: int, first: int) -> int:
         if first == features.START:
             return 0
         self._pairs += 1

@@ -62,7 +62,7 @@ class LanguageConfig(msgspec.Struct, frozen=True):
     topic_threshold
         Least probability at which a topic is named.
     memo_tokens
-        Distinct tokens kept compiled, about 1 kB each with their pairs.
+        Distinct tokens kept compiled, about 1.3 kB each with their pairs.
     memo_texts
         Short texts whose reading is remembered, about 1 kB each; 0: none. In a crisis a post is
         passed on word for word, and short praise is always the same. (Of 14,485 airline tweets,
