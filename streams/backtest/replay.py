@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from streams.backtest.result import ALERT, BrandResult, Case, Point, Raised, Result
+from streams.collector import spare_the_collector
 from streams.outbreak.watch import leading_topic
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.outcome import Outcome
@@ -181,6 +182,7 @@ def replay(
     list of Result
         One a configuration, in their order.
     """
+    spare_the_collector()
     jobs = min(jobs or _cores(), brands)
     if jobs < 2 or "fork" not in mp.get_all_start_methods():
         return _here(records, configs, reader, progress)

@@ -6,13 +6,13 @@ rebalance, is not in the path, and rebalance.py cures the rest.
 """
 
 import asyncio
-import gc
 import logging
 import socket
 from typing import Any
 
 import faust
 
+from streams.collector import spare_the_collector
 from streams.settings import RootSettings
 from streams.topics import ACTIONS, MENTIONS
 from streams.worker.core import Core
@@ -122,7 +122,7 @@ async def run(settings: RootSettings, core: Core) -> None:
     hush()
     app = build(settings, core)
     app.finalize()
-    _spare_the_collector()
+    spare_the_collector()
     core.held = _take_over(app, settings.log.prefix, core).held
     try:
         await app.start()
@@ -133,16 +133,6 @@ async def run(settings: RootSettings, core: Core) -> None:
             group.create_task(_until_crash(app))
     finally:
         await asyncio.shield(_stop(app, core))
-
-
-def _spare_the_collector() -> None:
-    """Look for cycles seldom: what lives here is large and has none.
-
-    The model alone is some 100,000 objects, looked through again and again: a tenth of the CPU.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 async def _until_crash(app: faust.App) -> None:
