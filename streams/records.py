@@ -33,6 +33,8 @@ class Engagement(msgspec.Struct, frozen=True, omit_defaults=True):
     views: int = 0
     followers: int = 0
     """Followers of the author when the mention was collected."""
+    account_days: int = 0
+    """Days that the author's account had existed when this was written; a new one counts as 1."""
 
 
 class Mention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

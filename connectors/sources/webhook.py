@@ -2,7 +2,7 @@
 
 `POST /` with one JSON object or an array of up to 500, fields `id`, `time` (ISO 8601 with zone, or
 epoch), `text`, and optionally `author`, `url`, `lang`, `kind`, `brand`, `rating`, `in_reply_to`,
-`likes`, `replies`, `reposts`, `views`, `followers`.
+`likes`, `replies`, `reposts`, `views`, `followers`, `account_since`.
 
 Signature: `X-Siaga-Signature: t=UNIX_SECONDS,v1=HEX` where HEX is HMAC-SHA256 of
 `UNIX_SECONDS.BODY` under the secret in `secret_env`. It is valid for five minutes and once.

@@ -27,6 +27,9 @@ SYNCHRONISED = 0.5
 minutes of ten mentions."""
 TINY_FOLLOWERS = 20
 TINY_ACCOUNTS = 0.6
+YOUNG_DAYS = 30
+YOUNG_ACCOUNTS = 0.4
+"""A conversation's usual accounts are years old; accounts made for a campaign are new."""
 LEAST_KNOWN = 10
 LEAST_FOR_FLAGS = 8.0
 
@@ -184,14 +187,23 @@ def _organic(
 ) -> Organic:
     authors, _ = _sum("authors", now, 0)
     five = sum(sorted(authors.values(), reverse=True)[:5])
-    known = {k.mention.author: k.mention.followers for k in sample if k.mention.followers > 0}
-    tiny = sum(1 for followers in known.values() if followers < TINY_FOLLOWERS)
+    followers = {k.mention.author: k.mention.followers for k in sample}
+    days = {k.mention.author: k.mention.account_days for k in sample}
     return Organic(
         author_concentration=round(min(five / total, 1.0), 4) if total else 0.0,
         near_duplicate_share=round(sum(g.share for g in groups if len(g.members) > 1), 4),
         synchrony=round(max((b.synchrony for b, _ in now), default=0.0), 4),
-        tiny_accounts=round(tiny / len(known), 4) if len(known) >= LEAST_KNOWN else None,
+        tiny_accounts=_share_below(TINY_FOLLOWERS, followers),
+        young_accounts=_share_below(YOUNG_DAYS, days),
     )
+
+
+def _share_below(bound: int, by_author: dict[str, int]) -> float | None:
+    """Share of the authors below a bound, of those of whom anything is known (0: nothing)."""
+    known = [value for value in by_author.values() if value > 0]
+    if len(known) < LEAST_KNOWN:
+        return None
+    return round(sum(value < bound for value in known) / len(known), 4)
 
 
 def _flags(organic: Organic, mentions: float) -> tuple[str, ...]:
@@ -207,6 +219,8 @@ def _flags(organic: Organic, mentions: float) -> tuple[str, ...]:
         flags.append("synchronised")
     if organic.tiny_accounts is not None and organic.tiny_accounts >= TINY_ACCOUNTS:
         flags.append("tiny_accounts")
+    if organic.young_accounts is not None and organic.young_accounts >= YOUNG_ACCOUNTS:
+        flags.append("young_accounts")
     return tuple(flags)
 
 

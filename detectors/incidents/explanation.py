@@ -45,6 +45,8 @@ class Organic(msgspec.Struct, frozen=True, omit_defaults=True):
     """Largest share of a minute's mentions that fell into the same five seconds."""
     tiny_accounts: float | None = None
     """Share of accounts below 20 followers, where followers are known for at least ten."""
+    young_accounts: float | None = None
+    """Share of accounts opened within 30 days, where their age is known for at least ten."""
 
 
 class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -68,4 +70,4 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     without: Without | None = None
     organic: Organic = Organic()
     flags: tuple[str, ...] = ()
-    """few_authors | near_duplicates | synchronised | tiny_accounts"""
+    """few_authors | near_duplicates | synchronised | tiny_accounts | young_accounts"""

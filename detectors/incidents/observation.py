@@ -18,6 +18,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         People who may have seen it.
     followers
         Of the author; 0 where unknown.
+    account_days
+        Days that the author's account had existed; 0 where unknown.
     """
 
     id: str
@@ -31,4 +33,5 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     reach: float = 1.0
     url: str = ""
     followers: int = 0
+    account_days: int = 0
     simulated: bool = False

@@ -222,5 +222,6 @@ def _observation(scored: Scored, published_s: float) -> Observation:
         reach=reach_of(mention.engagement),
         url=mention.url,
         followers=mention.engagement.followers,
+        account_days=mention.engagement.account_days,
         simulated=mention.simulated,
     )

@@ -87,6 +87,9 @@ def test_a_status_becomes_an_item_with_text_account_and_spread() -> None:
     assert item.revision == 1_748_777_400_250
     counted = item.engagement
     assert (counted.likes, counted.replies, counted.reposts, counted.followers) == (3, 1, 2, 12)
+    assert counted.account_days == 10
+    odd = json.dumps(found | {"account": {"acct": "sari", "created_at": "long ago"}}).encode()
+    assert parse(odd, host="toot.example").engagement.account_days == 0  # type: ignore[union-attr] # an item
 
 
 def test_an_account_of_the_asked_server_is_named_with_its_host() -> None:

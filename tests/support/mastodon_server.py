@@ -31,6 +31,7 @@ def status(at: datetime, text: str, *, serial: int = 0, **values: Any) -> dict[s
         "acct": values.pop("acct", "sari"),
         "display_name": "Sari",
         "bot": False,
+        "created_at": values.pop("account_created_at", "2025-05-22T00:00:00.000Z"),
         "followers_count": values.pop("followers", 12),
         "url": "https://toot.example/@sari",
     }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from connectors.accounts import account_days
 from connectors.contract import LAST_REVISION, BadItem, Item
 from connectors.sources.markup import to_text
 from streams.records import Engagement
@@ -21,6 +22,8 @@ class Account(msgspec.Struct, frozen=True):
     acct: str = ""
     """`name`, or `name@host` for accounts of other servers."""
     followers_count: int | None = 0
+    created_at: str | None = None
+    """ISO 8601, since some version only the day; what it is not is unknown."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -77,8 +80,16 @@ def parse(raw: bytes, *, host: str) -> Item | BadItem | None:
             replies=status.replies_count or 0,
             reposts=status.reblogs_count or 0,
             followers=status.account.followers_count or 0,
+            account_days=account_days(_opened(status.account), at=_aware(status.created_at)),
         ),
     )
+
+
+def _opened(account: Account) -> datetime | None:
+    try:
+        return _aware(datetime.fromisoformat(account.created_at or ""))
+    except ValueError:
+        return None
 
 
 def deletion(status_id: str, *, published_at: datetime | None) -> Item | BadItem:

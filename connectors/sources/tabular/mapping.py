@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
+from connectors.accounts import account_days
 from connectors.contract import Item
 from connectors.ingest.fold import slug
 from streams.records import Engagement
@@ -26,6 +27,7 @@ Field = Literal[
     "reposts",
     "views",
     "followers",
+    "account_since",
 ]
 FIELDS: tuple[Field, ...] = get_args(Field)
 
@@ -68,6 +70,7 @@ GUESSES: Mapping[Field, tuple[str, ...]] = {
     "reposts": ("reposts", "retweets", "retweet_count", "shares", "share_count"),
     "views": ("views", "view_count", "impressions"),
     "followers": ("followers", "followers_count"),
+    "account_since": ("account_since", "account_created_at", "user_created_at"),
 }
 """Usual names of columns, tried in order where the configuration maps none."""
 
@@ -159,19 +162,29 @@ class Columns:
             lang=self.value(values, "lang"),
             kind=self.value(values, "kind") or "post",
             in_reply_to=self.value(values, "in_reply_to"),
-            engagement=self._engagement(values),
+            engagement=self._engagement(values, self._account_days(values, time, parse_time)),
             rating=_number(self.value(values, "rating")) if "rating" in self.names else None,
             brand=brand,
             channel=channel if channel in channels else "",
         )
 
-    def _engagement(self, values: Values) -> Engagement:
+    def _account_days(
+        self, values: Values, at: datetime, parse_time: Callable[[str], datetime]
+    ) -> int:
+        written = self.value(values, "account_since").strip()
+        try:
+            return account_days(parse_time(written), at=at) if written else 0
+        except ValueError:
+            return 0  # what only decorates a mention is no reason to lose it
+
+    def _engagement(self, values: Values, days: int) -> Engagement:
         return Engagement(
             likes=self._count(values, "likes"),
             replies=self._count(values, "replies"),
             reposts=self._count(values, "reposts"),
             views=self._count(values, "views"),
             followers=self._count(values, "followers"),
+            account_days=days,
         )
 
     def _count(self, values: Values, field: Field) -> int:

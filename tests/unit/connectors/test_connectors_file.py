@@ -282,6 +282,13 @@ def test_columns_are_guessed_mapped_or_named_as_missing(tmp_path: Path) -> None:
         read(write_csv(tmp_path / "b.csv", ["x"], header="text"))
 
 
+def test_the_age_of_an_account_is_read_where_a_column_tells(tmp_path: Path) -> None:
+    rows = [f"{n},{stamp(n)},halo,{since}" for n, since in enumerate(("2024-12-02", "", "dulu"))]
+    path = write_csv(tmp_path / "a.csv", rows, "id,time,text,account_created_at")
+    days = [i.engagement.account_days for i in read(path) if isinstance(i, Item)]
+    assert days == [30, 0, 0]
+
+
 def test_nested_json_is_mapped_by_dotted_names(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     row = {"created_at": 1_735_689_600_000, "body": {"text": "halo"}, "user": {"name": "siti"}}

@@ -1,6 +1,7 @@
 """What carries an excess: shares that add up, the first mention, and how organic it looks."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -148,6 +149,26 @@ def test_scripts_that_post_in_the_same_seconds_are_flagged() -> None:
         evidence.advance(start_s)
     told = evidence.explain(signal="negative", onset_s=T0 + 30 * 60, observed=70.0, expected=2.0)
     assert "synchronised" in told.flags
+
+
+@pytest.mark.parametrize(
+    ("days", "share", "flagged"),
+    [(lambda i: 3 if i % 2 else 900, 0.5, True), (lambda _: 900, 0.0, False), (None, None, False)],
+)
+def test_accounts_made_for_the_occasion_are_flagged_where_their_age_is_known(
+    days: Callable[[int], int] | None, share: float | None, flagged: bool
+) -> None:
+    rng = random.Random(4)
+    evidence = Evidence()
+    ordinary(evidence, rng, range(30))
+    for i in range(60):
+        at_s = T0 + 1800 + 4.0 * i
+        known = {"account_days": days(i)} if days else {}
+        evidence.observe(mention(rng, at_s, rng.choice(OUTAGE), bad=True, **known))
+    evidence.advance(T0 + 34 * 60)
+    told = evidence.explain(signal="negative", onset_s=T0 + 1800, observed=60.0, expected=1.0)
+    assert told.organic.young_accounts == pytest.approx(share, abs=0.2)
+    assert ("young_accounts" in told.flags) == flagged
 
 
 def test_the_furthest_spreading_complaint_is_quoted() -> None:
