@@ -154,6 +154,15 @@ def test_a_wrong_number_and_an_unknown_incident_are_sentences(site: Site) -> Non
     assert "No such incident" in answer.text
 
 
+def test_how_organic_it_looks_stands_beside_the_level(site: Site, make: SimpleNamespace) -> None:
+    flags = ("young_accounts", "blind:forum", "of_tomorrow")
+    site.view.incident(make.incident(flags=flags, sequence=1), site.now)
+    answer = site.browser().get(f"{site.path}?lang=id")
+    assert "akun baru" in answer.text
+    assert re.search(r"sumber diam: <bdi>forum</bdi>", answer.text)
+    assert "of_tomorrow" in answer.text
+
+
 def test_reading_is_open_on_this_machine_until_there_are_users(site: Site) -> None:
     assert site.browser().get("/").status_code == 200
     site.people.put("sari", GOOD, "viewer")
