@@ -6,6 +6,7 @@ the next tick looks at.
 """
 
 from detectors.incidents.severity import ALERT, SeverityConfig
+from detectors.incidents.usual import Usual
 from streams.pipeline.minutes import MINUTE_S
 from streams.pipeline.state import BrandState
 from streams.pipeline.watermark import Marks
@@ -19,32 +20,36 @@ AHEAD_S = 15.0
 of a replay carry the time of day, and a stamp may be wrong."""
 
 
-def hurries(dials: SeverityConfig, brand: BrandState, clock_s: float) -> bool:
-    """Whether the open minutes hold what an ALERT asks for, beyond what the judge finds usual."""
-    if brand.level() >= ALERT or clock_s < brand.hot.looked_s + EVERY_S:
-        return False
-    negative, top_reach, security = 0.0, 0.0, 0
+def hurries(dials: SeverityConfig, brand: BrandState, batch: Batch, marks: Marks) -> float | None:
+    """The run's clock if a look at the open minutes cannot wait for the next tick, else None.
+
+    It cannot if they hold what an ALERT asks for, beyond what the judge finds usual.
+    """
+    if brand.level() >= ALERT:
+        return None
+    negative, security, far = 0.0, 0, False
     for minute in brand.hot.minutes.values():
         negative += minute.negative_mass
-        top_reach = max(top_reach, minute.top_reach)
         security += minute.security
-    if top_reach >= dials.velocity_alert_reach:
-        return True
-    if negative < dials.alert_excess and not security:
-        return False
-    if brand.incident is None:
-        return True
-    minutes = max(clock_s - min(brand.hot.minutes), 0.0) / MINUTE_S
-    usual = brand.incident.usual
+        far |= minute.top_reach >= dials.velocity_alert_reach
+    if negative < dials.alert_excess and not security and not far:
+        return None
+    at_s = _clock_s(batch, marks)
+    if at_s < brand.hot.looked_s + EVERY_S:
+        return None
+    usual = brand.incident.usual if brand.incident else Usual()
+    minutes = max(at_s - min(brand.hot.minutes), 0.0) / MINUTE_S
     usually = minutes * max(usual.negative, usual.lately)
-    return (
-        negative >= max(usually + dials.alert_excess, dials.alert_ratio * usually)
+    pressing = (
+        far
+        or negative >= max(usually + dials.alert_excess, dials.alert_ratio * usually)
         or security > dials.security_ratio * minutes * usual.security
     )
+    return at_s if pressing else None
 
 
-def clock_s(batch: Batch, marks: Marks) -> float:
-    """The run's clock when a batch arrives: what the last tick said, or its collection since."""
+def _clock_s(batch: Batch, marks: Marks) -> float:
+    """What the last tick said, or when the batch was collected since."""
     # A batch fills in the order of collection.
     collected_s = batch.mentions[-1].collected_at.timestamp() if batch.mentions else 0.0
     within = marks.clock_s < collected_s <= marks.clock_s + AHEAD_S

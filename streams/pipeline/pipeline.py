@@ -12,7 +12,7 @@ from detectors.incidents.evidence import Observation
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin, decode, letter
-from streams.pipeline.hurry import clock_s, hurries
+from streams.pipeline.hurry import hurries
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
@@ -155,9 +155,9 @@ class Pipeline:
             out.publish_scored(
                 ScoredBatch(id=name, brand=batch.brand, mentions=scored, run=batch.run)
             )
-        at_s = clock_s(batch, marks)
-        if hurries(self.config.severity_of(brand.brand), brand, at_s):
-            glance(self.config, brand, at_s, out)
+        clock_s = hurries(self.config.severity_of(brand.brand), brand, batch, marks)
+        if clock_s is not None:
+            glance(self.config, brand, clock_s, out)
 
     def _admit(
         self, brand: BrandState, mention: Mention, watermark_s: float | None, out: Outcome

@@ -18,6 +18,7 @@ from streams.pipeline.minutes import OpenMinute
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.state import BrandState, PartitionState
+from streams.pipeline.watermark import Marks
 from streams.records import Batch, Mention, Tick
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -135,7 +136,8 @@ def test_a_busy_brand_hurries_for_twice_what_is_usual(negative: float, pressing:
         60: OpenMinute(negative_mass=negative / 2),
         120: OpenMinute(negative_mass=negative / 2),
     }
-    assert hurries(SeverityConfig(), brand, 180.0) is pressing
+    at_s = hurries(SeverityConfig(), brand, Batch("toko", ()), Marks(clock_s=180.0))
+    assert at_s == (180.0 if pressing else None)
 
 
 def test_who_was_alerted_already_waits_for_the_tick(stream: Stream) -> None:
