@@ -5,12 +5,14 @@ is rough and cheap, as it is asked of every batch: the look itself judges, and w
 the next tick looks at.
 """
 
+from collections.abc import Sequence
+
 from detectors.incidents.severity import ALERT, SeverityConfig
 from detectors.incidents.usual import Usual
 from streams.pipeline.minutes import MINUTE_S
 from streams.pipeline.state import BrandState
 from streams.pipeline.watermark import Marks
-from streams.records import Batch
+from streams.records import Mention, Scored
 
 EVERY_S = 1.0
 """Of the run's clock, between two looks at a brand: a crisis comes in many batches a second."""
@@ -20,10 +22,13 @@ AHEAD_S = 15.0
 of a replay carry the time of day, and a stamp may be wrong."""
 
 
-def hurries(dials: SeverityConfig, brand: BrandState, batch: Batch, marks: Marks) -> float | None:
+def hurries(
+    dials: SeverityConfig, brand: BrandState, fresh: Sequence[Scored], marks: Marks
+) -> float | None:
     """The run's clock if a look at the open minutes cannot wait for the next tick, else None.
 
-    It cannot if they hold what an ALERT asks for, beyond what the judge finds usual.
+    It cannot if they hold what an ALERT asks for, beyond what the judge finds usual, and a mention
+    of this batch's adds to it.
     """
     if brand.level() >= ALERT:
         return None
@@ -34,7 +39,9 @@ def hurries(dials: SeverityConfig, brand: BrandState, batch: Batch, marks: Marks
         far |= minute.top_reach >= dials.velocity_alert_reach
     if negative < dials.alert_excess and not security and not far:
         return None
-    at_s = _clock_s(batch, marks)
+    if not any(one.sentiment == "negative" for one in fresh):
+        return None
+    at_s = _clock_s(fresh[-1].mention, marks)
     if at_s < brand.hot.looked_s + EVERY_S:
         return None
     usual = brand.incident.usual if brand.incident else Usual()
@@ -48,9 +55,8 @@ def hurries(dials: SeverityConfig, brand: BrandState, batch: Batch, marks: Marks
     return at_s if pressing else None
 
 
-def _clock_s(batch: Batch, marks: Marks) -> float:
-    """What the last tick said, or when the batch was collected since."""
-    # A batch fills in the order of collection.
-    collected_s = batch.mentions[-1].collected_at.timestamp() if batch.mentions else 0.0
+def _clock_s(newest: Mention, marks: Marks) -> float:
+    """What the last tick said, or when the batch's last mention was collected since."""
+    collected_s = newest.collected_at.timestamp()
     within = marks.clock_s < collected_s <= marks.clock_s + AHEAD_S
     return collected_s if within else marks.clock_s

@@ -155,7 +155,7 @@ class Pipeline:
             out.publish_scored(
                 ScoredBatch(id=name, brand=batch.brand, mentions=scored, run=batch.run)
             )
-        clock_s = hurries(self.config.severity_of(brand.brand), brand, batch, marks)
+        clock_s = hurries(self.config.severity_of(brand.brand), brand, scored, marks)
         if clock_s is not None:
             glance(self.config, brand, clock_s, out)
 

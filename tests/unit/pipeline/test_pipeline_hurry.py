@@ -19,7 +19,7 @@ from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.watermark import Marks
-from streams.records import Batch, Mention, Tick
+from streams.records import Batch, Mention, Scored, Tick
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY_S = 86_400
@@ -136,7 +136,13 @@ def test_a_busy_brand_hurries_for_twice_what_is_usual(negative: float, pressing:
         60: OpenMinute(negative_mass=negative / 2),
         120: OpenMinute(negative_mass=negative / 2),
     }
-    at_s = hurries(SeverityConfig(), brand, Batch("toko", ()), Marks(clock_s=180.0))
+    bad = Scored(
+        mention=Mention(id="forum:1", source="forum", published_at=START, collected_at=START),
+        sentiment="negative",
+        probabilities=(0.9, 0.1, 0.0),
+    )
+    assert hurries(SeverityConfig(), brand, (), Marks(clock_s=180.0)) is None
+    at_s = hurries(SeverityConfig(), brand, (bad,), Marks(clock_s=180.0))
     assert at_s == (180.0 if pressing else None)
 
 
