@@ -8,14 +8,16 @@ from grafana.alerts.wording import for_grafana
 from grafana.dashboards.uids import dashboard_uid, panel_id
 from grafana.settings import GrafanaSettings
 
-GROUPS = {"brand": "Brands", "people": "People", "operations": "Operations"}
+GROUPS = {"level": "Levels", "brand": "Brands", "people": "People", "operations": "Operations"}
 """Titles, which people see."""
 
-INTERVALS_S = {"Brands": 10, "People": 10, "Operations": 30}
+INTERVALS_S = {"Levels": 10, "Brands": 30, "People": 30, "Operations": 30}
 """10 s is Grafana's smallest; the way from crisis to notification waits for it at most once.
 
-Grafana spreads all rules that are due over 10 s: those that can wait leave two turns of three to
-the others."""
+At each tick of 10 s Grafana spreads the rules that are due over the next 10 s, in no order: the
+first of n runs at once, and one of them waits 5 - 5 / n seconds for its turn in the mean
+(`processTick` of pkg/services/ngalert/schedule/schedule.go, 10.0; later ones as well). Only the
+rule that tells levels is due every time, so that it runs at once in two ticks of three."""
 
 EXPRESSION = "__expr__"
 

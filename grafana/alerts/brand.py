@@ -41,7 +41,7 @@ def _level() -> Rule:
     cases = tuple(Case(f"{level()} == bool {n}", name, heard) for n, name, heard in LEVELS)
     return Rule(
         name="SiagaLevel",
-        group="brand",
+        group="level",
         cases=cases,
         above=0.5,
         for_s=0,
@@ -88,7 +88,8 @@ def _security(thresholds: Thresholds) -> Rule:
             en="People write of stolen accounts or leaked data. Few are enough: tell the security "
             "team before you answer.",
         ),
-        why="Any volume counts, so there is no `for`. " + HOLD,
+        why="Any volume counts, so there is no `for`; SiagaLevel has told of the brand by then. "
+        + HOLD,
         panel="Topics",
     )
 
@@ -187,7 +188,7 @@ def _drill() -> Rule:
             "publik.",
             en="A drill is running. Act as if it were real, but publish nothing.",
         ),
-        why="A drill shall reach people as fast as a crisis would; management only where the "
-        "drill's name asks for it.",
+        why="A drill shall reach people as a crisis would, but not take its turn: it may be half a "
+        "minute later. Management only where the drill's name asks for it.",
         panel="Severity",
     )

@@ -68,7 +68,7 @@ class Rule:
     name
         CamelCase; its runbooks are `runbooks/<name>.id.md` and `.en.md`.
     group
-        Rules of a group are evaluated together.
+        Rules of a group are evaluated as often.
     cases
         One, or several that exclude each other.
     labels
@@ -84,7 +84,7 @@ class Rule:
     """
 
     name: str
-    group: Literal["brand", "people", "operations"]
+    group: Literal["level", "brand", "people", "operations"]
     cases: tuple[Case, ...]
     above: float
     for_s: int

@@ -60,11 +60,16 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
     return True
 
 
-def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome) -> bool:
+def glance(config: PipelineConfig, brand: BrandState, clock_s: float, out: Outcome) -> bool:
     """Score the open minutes that have grown: an alert need not wait for their end.
 
     Open minutes that hold less than any level asks for wait for their end: most do, and a look
     costs as much as a closed minute.
+
+    Parameters
+    ----------
+    clock_s
+        The run's clock. A look that came with a batch may have been later than the next tick.
 
     Returns
     -------
@@ -76,9 +81,10 @@ def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome
         return False
     if not _matters(config, brand):
         return False
-    now = _time(marks.clock_s)
+    hot.looked_s = clock_s = max(clock_s, hot.looked_s)
+    now = _time(clock_s)
     for minute_s in sorted(hot.touched):
-        ratio = elapsed(minute_s, marks.clock_s)
+        ratio = elapsed(minute_s, clock_s)
         minute = hot.minutes.get(minute_s)
         if ratio <= 0 or minute is None:
             continue
@@ -91,7 +97,8 @@ def glance(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome
         )
         _decide(config, brand, detection, now, out)
         brand.latest = _minute(brand, minute_s, counts, detection.readings, ())
-    hot.touched.clear()
+    # A minute that has not begun on this clock is still to be looked at.
+    hot.touched = {minute_s for minute_s in hot.touched if minute_s >= clock_s}
     return True
 
 

@@ -12,6 +12,7 @@ from detectors.incidents.evidence import Observation
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin, decode, letter
+from streams.pipeline.hurry import hurries
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
@@ -127,7 +128,7 @@ class Pipeline:
                 continue
             changed = silenced and close(self.config, brand, before, out)
             changed |= close(self.config, brand, marks, out)
-            changed |= glance(self.config, brand, marks, out)
+            changed |= glance(self.config, brand, marks.clock_s, out)
             if changed:
                 brand.hot.applied = offset
                 state.touch(brand)
@@ -154,6 +155,9 @@ class Pipeline:
             out.publish_scored(
                 ScoredBatch(id=name, brand=batch.brand, mentions=scored, run=batch.run)
             )
+        clock_s = hurries(self.config.severity_of(brand.brand), brand, scored, marks)
+        if clock_s is not None:
+            glance(self.config, brand, clock_s, out)
 
     def _admit(
         self, brand: BrandState, mention: Mention, watermark_s: float | None, out: Outcome

@@ -41,6 +41,8 @@ class Hot(msgspec.Struct, omit_defaults=True):
     minutes: dict[int, OpenMinute] = msgspec.field(default_factory=dict)
     touched: set[int] = msgspec.field(default_factory=set)
     """Open minutes that have grown since they were last scored."""
+    looked_s: float = 0.0
+    """The run's clock when they were."""
     totals: dict[str, int] = msgspec.field(default_factory=dict)
     """Mentions ever counted, by `channel|sentiment`."""
     late: int = 0

@@ -34,6 +34,9 @@ def records(draw: st.DrawFn) -> list[bytes]:
             out.append(codec.encode(tick))
         else:
             brand = draw(st.sampled_from(BRANDS))
+            # Between two ticks time passes by what batches say, if they are to be believed.
+            collected = clock + timedelta(seconds=draw(st.sampled_from((0, 1, 4, 12, 90))))
+            storm = draw(st.integers(0, 3)) == 0
             mentions = tuple(
                 Mention(
                     id=f"forum:{draw(st.integers(0, 40))}",
@@ -41,16 +44,32 @@ def records(draw: st.DrawFn) -> list[bytes]:
                     author=f"a{draw(st.integers(0, 5))}",
                     text=draw(st.sampled_from(TEXTS)),
                     published_at=clock - timedelta(seconds=draw(st.integers(0, 300))),
-                    collected_at=clock,
+                    collected_at=collected,
                     revision=draw(st.integers(0, 1)),
                 )
                 for _ in range(draw(st.integers(1, 6)))
             )
+            if storm:
+                mentions += tuple(
+                    _complaint(n, collected) for n in range(draw(st.integers(8, 120)))
+                )
             out.append(codec.encode(Batch(brand=brand, mentions=mentions)))
     # The end closes everything, so that two runs can be compared by their closed minutes.
     end = clock + timedelta(hours=1)
     out.append(codec.encode(Tick(source="forum", watermark=end, clock=end)))
     return out
+
+
+def _complaint(n: int, collected: datetime) -> Mention:
+    """One of many: what makes a batch worth a look before the next tick."""
+    return Mention(
+        id=f"forum:storm-{collected:%H%M%S}-{n}",
+        source="forum",
+        author=f"b{n}",
+        text=TEXTS[0],
+        published_at=collected - timedelta(seconds=n),
+        collected_at=collected,
+    )
 
 
 class Disk:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from detectors.anomaly.bank import SIGNALS
 from grafana.alerts import rules
-from grafana.alerts.as_grafana import Context, as_grafana
+from grafana.alerts.as_grafana import INTERVALS_S, Context, as_grafana, group_title
 from grafana.alerts.routing import MissingSecret, contact_points, mute_timings, policy
 from grafana.alerts.rule import Language, Rule
 from grafana.alerts.wording import SIGNALS as NAMED
@@ -43,6 +43,16 @@ def test_every_rule_links_to_a_panel_that_exists_and_says_why(rule: Rule) -> Non
     assert rule.panel in titles[rule.dashboard]
     assert len(rule.why) > 40
     assert rule.thread.isidentifier()
+
+
+def test_a_level_waits_for_no_other_rule_in_two_of_three_ticks_of_grafana() -> None:
+    ticks_s = range(0, 300, 10)
+    due = [
+        [rule.name for rule in ALL if tick_s % INTERVALS_S[group_title(rule)] == 0]
+        for tick_s in ticks_s
+    ]
+    assert all("SiagaLevel" in names for names in due)
+    assert sum(names == ["SiagaLevel"] for names in due) * 3 >= 2 * len(due)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
