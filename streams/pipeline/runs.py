@@ -14,14 +14,17 @@ from collections.abc import Callable
 from math import isqrt
 from typing import Protocol
 
+import numpy as np
+
 ID_BYTES = 8
 ID_BITS = 8 * ID_BYTES
 
 MOST_RUN_BYTES = 1 << 20
-"""A merge takes 15 ms at this size, and the stream waits for it."""
+"""A merge takes 2 ms at this size, and the stream waits for it."""
 
 YOUNG_IDS = 1000
-"""Of a growing set are a set of Python's."""
+OLD_PER_YOUNG = 8
+"""So many ids of a growing set, and at most this share of it, are a set of Python's."""
 
 WINDOW_ROOTS = 2
 """Half a window in square roots of the run's length: four standard deviations (the place of a
@@ -58,7 +61,7 @@ def with_run(runs: tuple[Stored, ...], ids: bytes, keep: Keep) -> tuple[Stored, 
     while runs and len(runs[-1]) <= len(ids) <= MOST_RUN_BYTES - len(runs[-1]):
         ids += runs[-1][:]
         runs = runs[:-1]
-    return (*runs, keep(array("Q", sorted(array("Q", ids))).tobytes()))
+    return (*runs, keep(_sorted(ids)))
 
 
 def holds(run: Stored, digest: bytes) -> bool:
@@ -94,26 +97,34 @@ class Ids:
     (True, False, 1)
     """
 
-    __slots__ = ("_count", "_runs", "_young")
+    __slots__ = ("_old", "_young")
 
     def __init__(self) -> None:
         self._young: set[bytes] = set()
-        self._runs: tuple[Stored, ...] = ()
-        self._count = 0
+        self._old = array("Q")
+        """Sorted."""
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._young) + len(self._old)
 
     def __contains__(self, digest: bytes) -> bool:
-        return digest in self._young or any(holds(run, digest) for run in self._runs)
+        if digest in self._young:
+            return True
+        wanted = int.from_bytes(digest, sys.byteorder)
+        at = bisect_left(self._old, wanted)
+        return at < len(self._old) and self._old[at] == wanted
 
     def add(self, digest: bytes) -> None:
         """Add an id that is not here."""
         self._young.add(digest)
-        self._count += 1
-        if len(self._young) >= YOUNG_IDS:
-            self._runs = with_run(self._runs, b"".join(self._young), in_memory)
+        if len(self._young) >= max(YOUNG_IDS, len(self._old) // OLD_PER_YOUNG):
+            self._old = array("Q", _sorted(self._old.tobytes() + b"".join(self._young)))
             self._young = set()
+
+
+def _sorted(ids: bytes) -> bytes:
+    # Twenty times as fast as Python's, which makes an object of each.
+    return np.sort(np.frombuffer(ids, np.uint64)).tobytes()
 
 
 def _ids(run: Stored, first: int, end: int) -> memoryview:
