@@ -44,7 +44,7 @@ SLOT_S = 300
 HOUR_SLOTS = HOUR_S // SLOT_S
 EVERY_SLOT = (1 << HOUR_SLOTS) - 1
 FORGET_EVERY_S = 900
-RESTS_AFTER_S = 300
+RESTS_AFTER_S = 60
 """Of a watermark's way since a slot's end; almost all of its mentions and repeats come sooner."""
 
 MOST_SLOTS = 16
@@ -73,7 +73,7 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     newest: int
     """Number of the newest slot that may hold an id: later ones are known to hold none."""
     by_hour: int
-    """Hours below this are of before 1.1: their hashes are those of the ids alone."""
+    """Hours below this were written before there were slots: hashes of the ids alone."""
 
 
 class _Hour:
@@ -253,7 +253,7 @@ class Horizon:
         Parameters
         ----------
         known
-            None for a state of before 1.1; of one without extents everything counts.
+            None for a state of before there were slots; all of it counts if it has no extents.
         """
         seen = cls(keep)
         hours: dict[int, dict[int, Stored]] = {}

@@ -55,6 +55,7 @@ class Hot(msgspec.Struct, omit_defaults=True):
     seen: dict[int, Extent] = msgspec.field(default_factory=dict)
     """How much of each dedupe hour belongs to this value: segments only grow."""
     known: Known | None = None
+    """What else dedupe knows of its ids; None: written before there were slots."""
 
 
 _hot_encoder = msgspec.msgpack.Encoder()

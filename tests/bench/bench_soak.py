@@ -53,7 +53,7 @@ TICK_S = 5.0
 LAG_GOAL_S = 1.0
 GROWTH_GOAL = 0.2
 """MiB a minute. Ids in memory would be 0.9 at least."""
-SETTLES_S = 600.0
+SETTLES_S = 420.0
 SCRATCH = re.compile(rb"^siaga_worker_scratch_bytes (\S+)", re.MULTILINE)
 
 

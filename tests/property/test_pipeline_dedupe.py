@@ -113,7 +113,7 @@ def test_a_mention_is_new_once_within_the_horizon(
             assert len(seen) == sum(map(len, hours.values()))
 
 
-def test_ids_of_states_of_1_0_are_known_until_they_are_forgotten(keep: Keep) -> None:
+def test_ids_of_before_there_were_slots_are_known_until_they_are_forgotten(keep: Keep) -> None:
     names = [f"forum:{n}" for n in range(8)]
     hashes = b"".join(id_hash(name) for name in names)
     size = dedupe.SEGMENT_BYTES
