@@ -107,10 +107,11 @@ async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float
 async def look(
     port: int, pid: int, begin_s: float, made: deque[tuple[float, int]], looks: list[Look]
 ) -> None:
-    """Look once a second until cancelled."""
+    """Look once a second until cancelled; fails when the worker is gone."""
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
             asked_s = time.monotonic()
+            memory_mib(pid)
             with suppress(httpx.TransportError):
                 text = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
                 shown = int(sum(float(value) for _, value in TOTAL.findall(text)))
@@ -144,13 +145,14 @@ async def soak(kafka: str, port: int, pid: int, seconds: float, rate: int) -> li
     log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
     made: deque[tuple[float, int]] = deque()
     looks: list[Look] = []
-    tasks = [
-        asyncio.create_task(look(port, pid, time.monotonic(), made, looks)),
-        asyncio.create_task(tell(looks, rate)),
-    ]
-    await load(log, seconds, rate, made)
-    for task in tasks:
-        task.cancel()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(look(port, pid, time.monotonic(), made, looks)),
+            group.create_task(tell(looks, rate)),
+        ]
+        await load(log, seconds, rate, made)
+        for task in tasks:
+            task.cancel()
     await log.close()
     return looks
 
