@@ -46,6 +46,7 @@ async def restored(
     starts = await store.starts(MENTIONS)
     states = {}
     for partition in wanted:
+        await asyncio.sleep(0)  # sorting millions of ids takes a while
         state = states[partition] = found.take(partition, bank)
         if state.applied < 0:
             # A new group starts at the oldest record that is kept.
