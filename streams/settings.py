@@ -82,6 +82,7 @@ class WorkerSettings(Section):
     """A source without a healthy tick for this long (by its run's clock) no longer holds back."""
     dedupe_horizon_s: int = Field(default=172_800, ge=60)
     state_dir: Path | None = None
+    """Folder of the worker's scratch file, on a disk; None: data_dir."""
 
 
 class RootSettings(Section):

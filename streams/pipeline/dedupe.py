@@ -1,31 +1,57 @@
 """Dedupe over a bounded horizon: connectors are at-least-once, a repeat is not a second complaint.
 
-Ids are kept as 64-bit hashes, apart by the hour in which the mention was published (a repeat
-carries the same time, so one look-up in one hour suffices), in segments small enough to be single
-changelog values. An hour is forgotten when the watermark is a horizon past its last use.
+A mention is known by its id and the five minutes in which it was published (a repeat carries the
+same time), as a 64-bit hash. Hashes are kept apart by the hour of publication, in segments small
+enough to be single changelog values. An hour is forgotten when the watermark is a horizon past its
+last use.
 
 Segments only grow, so a count of ids per hour says exactly which of them a state had seen: what a
 torn flush wrote beyond it is cut off.
 
-Only an hour in use has its ids in a set, which takes ten times the memory of its segments; one that
-rests gets its set back when it is asked for.
+In memory stay the last segment of each hour and the ids of the newest slots of five minutes, in
+which nearly every mention falls. A full segment goes to where `keep` puts it (runs.py), and only a
+mention of a slot that rests is looked up there (docs/adr/0004).
 """
 
+import sys
 from collections.abc import Mapping
 from hashlib import blake2b
 from math import inf
 from typing import Literal
 
+import msgspec
+
+from streams.pipeline.runs import (
+    ID_BYTES,
+    MOST_RUN_BYTES,
+    Ids,
+    Keep,
+    Stored,
+    holds,
+    in_memory,
+    with_run,
+)
+
 SEGMENT_IDS = 1000
 """Ids per segment: 8 bytes each, so that a value stays below 8 KB."""
 
-HOUR_S = 3600
-FORGET_EVERY_S = 900
-RESTS_AFTER_S = 900
-"""Of a watermark's way since an hour's last use; almost all repeats come sooner."""
-
+SEGMENT_BYTES = SEGMENT_IDS * ID_BYTES
 SEGMENT_HEAD = 8
 """Bytes before the ids: the hour's last use, in epoch seconds."""
+
+HOUR_S = 3600
+SLOT_S = 300
+HOUR_SLOTS = HOUR_S // SLOT_S
+EVERY_SLOT = (1 << HOUR_SLOTS) - 1
+FORGET_EVERY_S = 900
+RESTS_AFTER_S = 60
+"""Of a watermark's way since a slot's end; almost all of its mentions and repeats come sooner."""
+
+MOST_SLOTS = 16
+"""Slots of a brand that are in memory: a bound where no watermark moves on."""
+
+MOST_SLOT_IDS = 1 << 20
+"""Of one slot: a bound for a source that knows the day only."""
 
 Extent = tuple[int, float]
 """(ids, last use as a watermark in epoch seconds) of one hour."""
@@ -33,10 +59,60 @@ Extent = tuple[int, float]
 Freshness = Literal["fresh", "repeat", "revision"]
 
 
-def id_hash(mention_id: str, revision: int = 0) -> bytes:
+def id_hash(mention_id: str, revision: int = 0, *, slot: int | None = None) -> bytes:
     """8 bytes; two million ids collide with a chance of 1e-7."""
     name = f"{mention_id}#{revision}" if revision else mention_id
-    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    if slot is not None:
+        name = f"{slot}/{name}"
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of the ids besides them, so that a restored state goes on as it was."""
+
+    newest: int
+    """Number of the newest slot that may hold an id: later ones are known to hold none."""
+    by_hour: int
+    """Hours below this were written before there were slots: hashes of the ids alone."""
+
+
+class _Hour:
+    """Ids of one hour: full segments as sorted runs, the last one in the order of coming."""
+
+    __slots__ = ("count", "runs", "slots", "tail", "used_s")
+
+    def __init__(self, slots: int = 0) -> None:
+        self.count = 0
+        self.runs: tuple[Stored, ...] = ()
+        self.tail: bytearray | Stored = b""
+        self.slots = slots
+        """Bits of the slots that may hold an id."""
+        self.used_s = -inf
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether an id is here; the slow way."""
+        tail = self.tail[:]
+        at = tail.find(digest)
+        while at > 0 and at % ID_BYTES:
+            at = tail.find(digest, at + 1)
+        return at >= 0 or any(holds(run, digest) for run in self.runs)
+
+    def add(self, digest: bytes, keep: Keep) -> bytes | None:
+        """Add an id that is not here; return the segment that it has filled."""
+        if not isinstance(self.tail, bytearray):
+            self.tail = bytearray(self.tail[:])
+        self.tail += digest
+        self.count += 1
+        if len(self.tail) < SEGMENT_BYTES:
+            return None
+        full, self.tail = bytes(self.tail), b""
+        self.runs = with_run(self.runs, full, keep)
+        return full
+
+    def rest(self, keep: Keep) -> None:
+        """Let go of the memory: no more is expected."""
+        if isinstance(self.tail, bytearray):
+            self.tail = keep(bytes(self.tail))
 
 
 class Horizon:
@@ -53,112 +129,169 @@ class Horizon:
     'revision'
     """
 
-    def __init__(self) -> None:
-        self._segments: dict[int, list[bytearray]] = {}
-        self._in_use: dict[int, set[bytes]] = {}
-        self._used_s: dict[int, float] = {}
+    def __init__(self, keep: Keep = in_memory) -> None:
+        self._keep = keep
+        self._hours: dict[int, _Hour] = {}
+        self._slots: dict[int, Ids] = {}
+        """All ids of some slots, by the slot's number."""
+        self._newest = 0
+        self._by_hour = 0
         self._forgotten_s = -inf
-        self._changed: set[tuple[int, int]] = set()
-        self._dropped: set[tuple[int, int]] = set()
+        # What `changes` gives out: full segments, hours whose last segment grew, dropped names.
+        self._full: dict[tuple[int, int], bytes] = {}
+        self._grown: dict[int, None] = {}
+        self._dropped: list[str] = []
 
     def __len__(self) -> int:
-        return sum(self._count(hour) for hour in self._segments)
+        return sum(at.count for at in self._hours.values())
+
+    @property
+    def known(self) -> Known:
+        """What `restore` needs besides segments and extents."""
+        return Known(self._newest, self._by_hour)
 
     def admit(
         self, mention_id: str, revision: int, *, published_s: float, watermark_s: float
     ) -> Freshness:
         """Remember an id and say whether it is new, a repeat, or an edit of a known mention."""
-        hour = int(published_s // HOUR_S)
-        ids = self._in_use.get(hour)
+        slot = int(published_s // SLOT_S)
+        hour = slot // HOUR_SLOTS
+        at = self._hours.get(hour)
+        if at is None:
+            at = self._hours[hour] = _Hour(EVERY_SLOT if hour < self._by_hour else 0)
+        if watermark_s > at.used_s:
+            at.used_s = watermark_s
+        ids = self._slots.get(slot)
         if ids is None:
-            ids = self._in_use[hour] = self._ids(hour)
-        known = id_hash(mention_id)
-        first = known not in ids
-        if first:
-            self._add(hour, ids, known)
-        self._used_s[hour] = max(self._used_s.get(hour, watermark_s), watermark_s)
+            if not at.slots >> slot % HOUR_SLOTS & 1:
+                ids = self._open(at, slot)
+        elif len(ids) >= MOST_SLOT_IDS:
+            ids = None
+            del self._slots[slot]
+        named = None if hour < self._by_hour else slot
+        first = self._add(hour, at, ids, id_hash(mention_id, slot=named))
         if not revision:
             return "fresh" if first else "repeat"
-        edited = id_hash(mention_id, revision)
-        if edited in ids:
+        if not self._add(hour, at, ids, id_hash(mention_id, revision, slot=named)):
             return "repeat"
-        self._add(hour, ids, edited)
         return "fresh" if first else "revision"
 
-    def _add(self, hour: int, ids: set[bytes], digest: bytes) -> None:
-        ids.add(digest)
-        segments = self._segments[hour]
-        if len(segments[-1]) >= 8 * SEGMENT_IDS:
-            segments.append(bytearray())
-        segments[-1] += digest
-        self._changed.add((hour, len(segments) - 1))
+    def _open(self, at: _Hour, slot: int) -> Ids:
+        """Begin a slot that holds nothing yet: as long as it is in memory it is complete."""
+        at.slots |= 1 << slot % HOUR_SLOTS
+        self._newest = max(self._newest, slot)
+        if len(self._slots) >= MOST_SLOTS:
+            del self._slots[min(self._slots)]
+        ids = self._slots[slot] = Ids()
+        return ids
+
+    def _add(self, hour: int, at: _Hour, ids: Ids | None, digest: bytes) -> bool:
+        """Remember an id; False if it is known."""
+        if at.holds(digest) if ids is None else digest in ids:
+            return False
+        if ids is not None:
+            ids.add(digest)
+        full = at.add(digest, self._keep)
+        if full is not None:
+            self._full[hour, at.count // SEGMENT_IDS - 1] = full
+        self._grown[hour] = None
+        return True
 
     def forget(self, *, watermark_s: float, horizon_s: float) -> None:
         """Drop the hours that were last used a horizon before the watermark; let others rest."""
+        rested = (watermark_s - RESTS_AFTER_S) // SLOT_S
+        for slot in [s for s in self._slots if s < rested]:
+            del self._slots[slot]
         # In whole quarters of an hour: most minutes have nothing to look through.
         now_s = watermark_s // FORGET_EVERY_S * FORGET_EVERY_S
         if now_s <= self._forgotten_s:
             return
         self._forgotten_s = now_s
-        for hour in [h for h in self._in_use if self._used_s[h] < now_s - RESTS_AFTER_S]:
-            del self._in_use[hour]
-        for hour in [h for h, used_s in self._used_s.items() if used_s < now_s - horizon_s]:
-            self._drop(hour)
+        for hour, at in list(self._hours.items()):
+            if at.used_s < now_s - horizon_s:
+                self._drop(hour)
+            elif (hour + 1) * HOUR_S <= now_s - RESTS_AFTER_S:
+                at.rest(self._keep)
 
     def changes(self) -> dict[str, bytes | None]:
         """Segments to write since the last call (None: delete), by name; the last use leads."""
-        out: dict[str, bytes | None] = {
-            f"{hour}.{n}": int(self._used_s[hour]).to_bytes(8) + bytes(self._segments[hour][n])
-            for hour, n in self._changed
-        }
-        out |= {f"{hour}.{n}": None for hour, n in self._dropped if hour not in self._segments}
-        self._changed, self._dropped = set(), set()
+        out: dict[str, bytes | None] = dict.fromkeys(self._dropped)
+        for (hour, n), ids in self._full.items():
+            out[f"{hour}.{n}"] = self._head(hour) + ids
+        for hour in self._grown:
+            at = self._hours[hour]
+            if at.tail:
+                out[f"{hour}.{at.count // SEGMENT_IDS}"] = self._head(hour) + at.tail[:]
+        self._full, self._grown, self._dropped = {}, {}, []
         return out
+
+    def _head(self, hour: int) -> bytes:
+        return int(self._hours[hour].used_s).to_bytes(SEGMENT_HEAD)
 
     def extents(self) -> dict[int, Extent]:
         """How much of each hour there is."""
-        return {hour: (self._count(hour), self._used_s[hour]) for hour in self._segments}
-
-    def load(self, name: str, value: bytes) -> None:
-        """Put back a segment that `changes` gave out."""
-        hour, n = (int(part) for part in name.split("."))
-        segments = self._segments.setdefault(hour, [])
-        while len(segments) <= n:
-            segments.append(bytearray())
-        segments[n] = bytearray(value[8:])
-        used_s = float(int.from_bytes(value[:8]))
-        self._used_s[hour] = max(self._used_s.get(hour, used_s), used_s)
-        self._in_use.pop(hour, None)
-
-    def cut(self, extents: Mapping[int, Extent]) -> None:
-        """Forget what was loaded beyond these extents."""
-        for hour in set(self._segments) - set(extents):
-            self._drop(hour)
-        for hour, (count, used_s) in extents.items():
-            if hour in self._segments:
-                self._used_s[hour] = used_s
-                if self._count(hour) > count:
-                    self._cut(hour, count)
-
-    def _count(self, hour: int) -> int:
-        return sum(map(len, self._segments[hour])) // 8
-
-    def _ids(self, hour: int) -> set[bytes]:
-        segments = self._segments.setdefault(hour, [bytearray()])
-        return {
-            bytes(segment[i : i + 8]) for segment in segments for i in range(0, len(segment), 8)
-        }
-
-    def _cut(self, hour: int, count: int) -> None:
-        segments = self._segments[hour]
-        whole = max(1, -(-count // SEGMENT_IDS))
-        del segments[whole:]
-        del segments[-1][8 * (count - (whole - 1) * SEGMENT_IDS) :]
-        self._in_use.pop(hour, None)
+        return {hour: (at.count, at.used_s) for hour, at in self._hours.items()}
 
     def _drop(self, hour: int) -> None:
-        del self._used_s[hour]
-        self._in_use.pop(hour, None)
-        count = len(self._segments.pop(hour))
-        self._dropped |= {(hour, n) for n in range(count)}
-        self._changed = {key for key in self._changed if key[0] != hour}
+        segments = -(-self._hours.pop(hour).count // SEGMENT_IDS)
+        self._dropped += [f"{hour}.{n}" for n in range(segments)]
+        self._full = {key: ids for key, ids in self._full.items() if key[0] != hour}
+        self._grown.pop(hour, None)
+        for slot in [s for s in self._slots if s // HOUR_SLOTS == hour]:
+            del self._slots[slot]
+
+    @classmethod
+    def restore(
+        cls,
+        segments: Mapping[str, Stored],
+        extents: Mapping[int, Extent],
+        known: Known | None,
+        keep: Keep = in_memory,
+    ) -> "Horizon":
+        """Put together what `changes` gave out, as far as the extents say.
+
+        Parameters
+        ----------
+        known
+            None for a state of before there were slots; all of it counts if it has no extents.
+        """
+        seen = cls(keep)
+        hours: dict[int, dict[int, Stored]] = {}
+        for name, value in segments.items():
+            hour, n = (int(part) for part in name.split("."))
+            hours.setdefault(hour, {})[n] = value
+        if known is not None:
+            seen._newest, seen._by_hour = known.newest, known.by_hour
+        elif hours:
+            seen._by_hour = max(extents or hours) + 1
+            seen._newest = seen._by_hour * HOUR_SLOTS - 1
+        for hour, found in hours.items():
+            if hour not in extents and (extents or known is not None):
+                seen._dropped += [f"{hour}.{n}" for n in found]
+                continue
+            parts = [found[n] for n in sorted(found)]
+            at = seen._hours[hour] = _restored(parts, extents.get(hour), keep)
+            if hour >= seen._by_hour:
+                slots = max(0, seen._newest + 1 - hour * HOUR_SLOTS)
+                at.slots = (1 << min(slots, HOUR_SLOTS)) - 1
+        return seen
+
+
+def _restored(segments: list[Stored], extent: Extent | None, keep: Keep) -> _Hour:
+    """An hour from its segments, in their order; no more than a run of it is in memory at once."""
+    at = _Hour(EVERY_SLOT)
+    ids = bytearray()
+    heads = (int.from_bytes(segment[:SEGMENT_HEAD]) for segment in segments)
+    most, at.used_s = extent or (sys.maxsize, float(max(heads)))
+    for segment in segments:
+        more = segment[SEGMENT_HEAD : SEGMENT_HEAD + ID_BYTES * (most - at.count)]
+        at.count += len(more) // ID_BYTES
+        ids += more
+        if len(ids) > MOST_RUN_BYTES - SEGMENT_BYTES:
+            whole = len(ids) // SEGMENT_BYTES * SEGMENT_BYTES
+            at.runs = with_run(at.runs, bytes(ids[:whole]), keep)
+            del ids[:whole]
+    if whole := len(ids) // SEGMENT_BYTES * SEGMENT_BYTES:
+        at.runs = with_run(at.runs, bytes(ids[:whole]), keep)
+    at.tail = keep(bytes(ids[whole:]))
+    return at

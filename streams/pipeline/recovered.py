@@ -14,10 +14,12 @@ again. A partition without an owner is not written, hence not compacted.)
 from collections.abc import Mapping
 
 from detectors.anomaly.bank import BankConfig
-from streams.pipeline.dedupe import SEGMENT_HEAD
+from streams.pipeline.dedupe import SEGMENT_BYTES, SEGMENT_HEAD
+from streams.pipeline.runs import Keep, Stored, in_memory
 from streams.pipeline.state import (
     HOT,
     MARKS,
+    SEEN,
     TOKEN_BYTES,
     PartitionState,
     applied_through,
@@ -37,7 +39,7 @@ class _Found:
         self.named: dict[str, bytes] = {}
         self.versions: dict[str, dict[bytes, bytes]] = {}
         """Values of a part by their tokens, in the order in which they came."""
-        self.segments: dict[str, bytes] = {}
+        self.segments: dict[str, Stored] = {}
 
     def commit(self, value: bytes) -> None:
         """Take a `hot`; forget the parts that came before those which it names."""
@@ -65,18 +67,27 @@ class _Found:
             for name, token in self.named.items()
             if (known := self.versions.get(name))
         }
-        return {**self.segments, **chosen, HOT: self.hot}
+        return {**chosen, HOT: self.hot}
 
 
-def _holds(known: bytes | None, segment: bytes) -> bool:
+def _holds(known: Stored | None, segment: bytes) -> bool:
     """Whether a known segment begins with another one, which then is a stale one."""
-    return known is not None and known[SEGMENT_HEAD:].startswith(segment[SEGMENT_HEAD:])
+    if known is None or len(known) < len(segment):
+        return False
+    return known[SEGMENT_HEAD : len(segment)] == segment[SEGMENT_HEAD:]
 
 
 class Recovered:
-    """Folds changelog events, in their order, into the last committed parts of every brand."""
+    """Folds changelog events, in their order, into the last committed parts of every brand.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keep
+        Where full segments of ids go: they are most of a large state.
+    """
+
+    def __init__(self, keep: Keep = in_memory) -> None:
+        self._keep = keep
         self._found: dict[BrandKey, _Found] = {}
         self._marks: dict[int, bytes] = {}
 
@@ -94,11 +105,13 @@ class Recovered:
         if part == HOT:
             if value is not None:
                 found.commit(value)
-        elif part.startswith("seen."):
+        elif part.startswith(SEEN):
+            name = part.removeprefix(SEEN)
             if value is None:
-                found.segments.pop(part, None)
-            elif not _holds(found.segments.get(part), value[TOKEN_BYTES:]):
-                found.segments[part] = value[TOKEN_BYTES:]
+                found.segments.pop(name, None)
+            elif not _holds(found.segments.get(name), segment := value[TOKEN_BYTES:]):
+                full = len(segment) >= SEGMENT_HEAD + SEGMENT_BYTES
+                found.segments[name] = self._keep(segment) if full else segment
         elif value is not None:
             versions = found.versions.setdefault(part, {})
             versions[value[:TOKEN_BYTES]] = value[TOKEN_BYTES:]
@@ -111,11 +124,12 @@ class Recovered:
 
     def take(self, partition: int, bank: BankConfig) -> PartitionState:
         """Hand out the state of a partition; this object keeps nothing of it."""
-        brands: Mapping[tuple[Run, str], Mapping[str, bytes]] = {
-            (run, brand): parts
+        brands: Mapping[tuple[Run, str], tuple[Mapping[str, bytes], Mapping[str, Stored]]] = {
+            (run, brand): (parts, found.segments)
             for (p, run, brand), found in self._found.items()
             if p == partition and (parts := found.parts())
         }
-        state = PartitionState.restore(partition, bank, brands, self._marks.get(partition))
+        marks = self._marks.get(partition)
+        state = PartitionState.restore(partition, bank, brands, marks, self._keep)
         self.drop(partition)
         return state

@@ -16,14 +16,16 @@ from detectors.anomaly.bank import Bank, BankConfig
 from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
-from streams.pipeline.dedupe import Extent, Horizon
+from streams.pipeline.dedupe import Extent, Horizon, Known
 from streams.pipeline.minutes import OpenMinute
+from streams.pipeline.runs import Keep, Stored, in_memory
 from streams.pipeline.series import Series
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
 
 MARKS = "marks"
 HOT = "hot"
+SEEN = "seen."
 TOKEN_BYTES = 8
 
 
@@ -54,6 +56,8 @@ class Hot(msgspec.Struct, omit_defaults=True):
     """Tokens of the parts that belong to this value, by name."""
     seen: dict[int, Extent] = msgspec.field(default_factory=dict)
     """How much of each dedupe hour belongs to this value: segments only grow."""
+    known: Known | None = None
+    """What else dedupe knows of its ids; None: written before there were slots."""
 
 
 _hot_encoder = msgspec.msgpack.Encoder()
@@ -70,13 +74,13 @@ _marks_decoder = msgspec.msgpack.Decoder(_MarksValue)
 
 
 class BrandState:
-    """One brand in one run."""
+    """One brand in one run; `keep` is where ids go that are seldom asked for."""
 
-    def __init__(self, run: Run, brand: str, bank: BankConfig) -> None:
+    def __init__(self, run: Run, brand: str, bank: BankConfig, keep: Keep = in_memory) -> None:
         self.run = run
         self.brand = brand
         self.hot = Hot()
-        self.seen = Horizon()
+        self.seen = Horizon(keep)
         self.bank = Bank(bank)
         self.series = Series(bank)
         self.habits = Habits(bank.block_s)
@@ -97,15 +101,15 @@ class BrandState:
         segments = self.seen.changes()
         for name, value in segments.items():
             if value is not None:
-                yield f"seen.{name}", token + value
+                yield SEEN + name, token + value
         for name in sorted(self.changed):
             if (value := self._part(name)) is not None:
                 self.hot.parts[name] = token
                 yield name, token + value
-        self.hot.seen = self.seen.extents()
+        self.hot.seen, self.hot.known = self.seen.extents(), self.seen.known
         yield HOT, token + _hot_encoder.encode(self.hot)
         # Only now does no committed value need them.
-        yield from ((f"seen.{name}", None) for name, value in segments.items() if value is None)
+        yield from ((SEEN + name, None) for name, value in segments.items() if value is None)
         self.changed = set()
 
     def _part(self, name: str) -> bytes | None:
@@ -134,10 +138,16 @@ class BrandState:
 
     @classmethod
     def restore(
-        cls, run: Run, brand: str, bank: BankConfig, parts: Mapping[str, bytes]
+        cls,
+        run: Run,
+        brand: str,
+        bank: BankConfig,
+        parts: Mapping[str, bytes],
+        segments: Mapping[str, Stored],
+        keep: Keep,
     ) -> "BrandState":
-        """Put a state together from its parts."""
-        state = cls(run, brand, bank)
+        """Put a state together from its parts and its dedupe segments."""
+        state = cls(run, brand, bank, keep)
         for name, value in parts.items():
             if name == HOT:
                 state.hot = _hot_decoder.decode(value)
@@ -151,19 +161,17 @@ class BrandState:
                 state.habits = Habits.restore(bank.block_s, value)
             elif name == "incident":
                 state.incident = IncidentState.restore(value)
-            elif name.startswith("seen."):
-                state.seen.load(name.removeprefix("seen."), value)
-        if state.hot.seen:
-            state.seen.cut(state.hot.seen)
+        state.seen = Horizon.restore(segments, state.hot.seen, state.hot.known, keep)
         return state
 
 
 class PartitionState:
     """Everything that one partition of the mentions topic has led to."""
 
-    def __init__(self, partition: int, bank: BankConfig) -> None:
+    def __init__(self, partition: int, bank: BankConfig, keep: Keep = in_memory) -> None:
         self.partition = partition
         self.bank = bank
+        self.keep = keep
         self.applied = -1
         self.marks: dict[Run, Marks] = {}
         self.brands: dict[tuple[Run, str], BrandState] = {}
@@ -177,7 +185,7 @@ class PartitionState:
         key = (run, brand)
         state = self.brands.get(key)
         if state is None:
-            state = self.brands[key] = BrandState(run, brand, self.bank)
+            state = self.brands[key] = BrandState(run, brand, self.bank, self.keep)
         return state
 
     def touch(self, brand: BrandState) -> None:
@@ -219,17 +227,19 @@ class PartitionState:
         cls,
         partition: int,
         bank: BankConfig,
-        brands: Mapping[tuple[Run, str], Mapping[str, bytes]],
+        brands: Mapping[tuple[Run, str], tuple[Mapping[str, bytes], Mapping[str, Stored]]],
         marks: bytes | None,
+        keep: Keep = in_memory,
     ) -> "PartitionState":
-        """Put a partition together from what recovered.py found."""
-        state = cls(partition, bank)
+        """Put a partition together from what recovered.py found: parts and segments by brand."""
+        state = cls(partition, bank, keep)
         if marks is not None:
             value = _marks_decoder.decode(marks)
             state.applied, state.marks, state.deaths = value.applied, value.runs, value.deaths
-        for (run, brand), parts in brands.items():
-            state.brands[run, brand] = BrandState.restore(run, brand, bank, parts)
-            state.wake(state.brands[run, brand])
+        for (run, brand), (parts, segments) in brands.items():
+            restored = BrandState.restore(run, brand, bank, parts, segments, keep)
+            state.brands[run, brand] = restored
+            state.wake(restored)
         return state
 
 

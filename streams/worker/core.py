@@ -22,6 +22,7 @@ from streams.log.port import Entry, Log, Unavailable
 from streams.pipeline.decode import Origin
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
+from streams.pipeline.runs import Keep, in_memory
 from streams.pipeline.state import PartitionState
 from streams.records import LIVE
 from streams.topics import MENTIONS
@@ -56,6 +57,8 @@ class Core:
         The compacted topic that holds the states, with as many partitions as the mentions topic.
     clock
         Wall clock; for latencies and dead letters only, never for decisions.
+    keep
+        Where the states' ids go that are seldom asked for.
     more
         Entries that go out with those of a mentions record, at least once as they do.
 
@@ -73,6 +76,7 @@ class Core:
         state_topic: str,
         shown_run: str = LIVE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keep: Keep = in_memory,
         more: Callable[[Outcome], list[Entry]] = nothing_more,
     ) -> None:
         self.log = store
@@ -80,6 +84,7 @@ class Core:
         self.state_topic = state_topic
         self.shown_run = shown_run
         self.clock = clock
+        self.keep = keep
         self.more = more
         self.held: Callable[[], bool] = lambda: True
         self.owned: frozenset[int] = frozenset()
@@ -230,8 +235,9 @@ class Core:
         """Make states live, as far as they still are wanted when they have been read."""
         async with self._restoring:
             life = self._life
+            bank = self.pipeline.config.bank
             found = await patiently(
-                lambda: restored(self.log, self.state_topic, partitions, self.pipeline.config.bank)
+                lambda: restored(self.log, self.state_topic, partitions, bank, self.keep)
             )
             if life == self._life:
                 for partition, state in found.items():

@@ -33,6 +33,12 @@ RESTORED = Counter(
     registry=REGISTRY,
 )
 
+SCRATCH = Gauge(
+    "siaga_worker_scratch_bytes",
+    "Size of the scratch file that holds the ids of earlier mentions.",
+    registry=REGISTRY,
+)
+
 LATENCY = Histogram(
     "siaga_end_to_end_latency_seconds",
     "From a live mention's publication at its source to its score; the oldest of each record.",

@@ -9,6 +9,7 @@ from typing import TypeVar
 from detectors.anomaly.bank import BankConfig
 from streams.log.port import Log, Unavailable
 from streams.pipeline.recovered import Recovered
+from streams.pipeline.runs import Keep
 from streams.pipeline.state import PartitionState
 from streams.topics import MENTIONS
 from streams.worker import metrics
@@ -30,12 +31,12 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 
 
 async def restored(
-    store: Log, state_topic: str, partitions: Collection[int], bank: BankConfig
+    store: Log, state_topic: str, partitions: Collection[int], bank: BankConfig, keep: Keep
 ) -> dict[int, PartitionState]:
     """Read the states of partitions back from the changelog, all in one go."""
     wanted = sorted(partitions)
     began = monotonic()
-    found = Recovered()
+    found = Recovered(keep)
     values = 0
     async for chunk in store.read(state_topic, partitions=wanted):
         for record in chunk:
@@ -45,6 +46,7 @@ async def restored(
     starts = await store.starts(MENTIONS)
     states = {}
     for partition in wanted:
+        await asyncio.sleep(0)  # sorting millions of ids takes a while
         state = states[partition] = found.take(partition, bank)
         if state.applied < 0:
             # A new group starts at the oldest record that is kept.

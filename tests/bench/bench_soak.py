@@ -3,15 +3,17 @@
     make bench-soak MINUTES=30 RATE=2000
 
 The simulated shop's texts of twenty brands, through the connectors' own batches. Once a second the
-lag is taken: the age of the oldest mention that was made and does not show in `/metrics` yet. The
-first third warms up; the slope is that of a straight line through the memory of the rest. Repeats
-are dropped over two days, so each mention's id stays in memory: what that takes is measured apart
-in this process and told beside the slope.
+lag is taken: the age of the oldest mention that was made and does not show in `/metrics` yet.
+
+The first third settles (at least `SETTLES_S`: by then slots of ids come and go, and the windows of
+the evidence are full). The growth is the slope of a straight line through the memory of the rest;
+beside it stand the slopes of that rest's halves, which tell a slow climb from one that ends, and
+how far the memory swings about the line.
 """
 
 import argparse
 import asyncio
-import gc
+import re
 import statistics
 import sys
 import time
@@ -31,14 +33,13 @@ for extra in ("deploy/local", "tests/support"):
 from bench_latency import TOTAL  # noqa: E402 - a script finds its helpers first
 from bench_throughput import texts  # noqa: E402
 from chain import free_port, siaga, wait_for  # noqa: E402
-from measured import MIB, Rows, cpu_s, load_now, memory_mib, own_memory_mib, quantile  # noqa: E402
+from measured import MIB, Rows, cpu_s, load_now, memory_mib, quantile  # noqa: E402
 from services import EPHEMERAL, start  # noqa: E402
 
 from connectors.ingest.batch import Batcher  # noqa: E402
 from streams import codec  # noqa: E402
 from streams.log.kafka import KafkaLog  # noqa: E402
 from streams.log.port import Entry  # noqa: E402
-from streams.pipeline.dedupe import Horizon  # noqa: E402
 from streams.records import Mention, Tick  # noqa: E402
 from streams.settings import LogSettings  # noqa: E402
 from streams.topics import MENTIONS, all_topics  # noqa: E402
@@ -50,7 +51,10 @@ LOOK_EVERY_S = 1.0
 TOLD_EVERY_S = 30.0
 TICK_S = 5.0
 LAG_GOAL_S = 1.0
-SAMPLE_IDS = 500_000
+GROWTH_GOAL = 0.2
+"""MiB a minute. Ids in memory would be 0.9 at least."""
+SETTLES_S = 420.0
+SCRATCH = re.compile(rb"^siaga_worker_scratch_bytes (\S+)", re.MULTILINE)
 
 
 class Look(NamedTuple):
@@ -61,6 +65,7 @@ class Look(NamedTuple):
     cpu_s: float
     lag_s: float
     shown: int
+    scratch_mib: float
 
 
 async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float, int]]) -> None:
@@ -102,10 +107,11 @@ async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float
 async def look(
     port: int, pid: int, begin_s: float, made: deque[tuple[float, int]], looks: list[Look]
 ) -> None:
-    """Look once a second until cancelled."""
+    """Look once a second until cancelled; fails when the worker is gone."""
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
             asked_s = time.monotonic()
+            memory_mib(pid)
             with suppress(httpx.TransportError):
                 text = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
                 shown = int(sum(float(value) for _, value in TOTAL.findall(text)))
@@ -113,7 +119,8 @@ async def look(
                     made.popleft()
                 lag_s = max(0.0, asked_s - made[0][0]) if made else 0.0
                 at_s = time.monotonic() - begin_s
-                looks.append(Look(at_s, memory_mib(pid), cpu_s(pid), lag_s, shown))
+                scratch = sum(float(value) for value in SCRATCH.findall(text)) / MIB
+                looks.append(Look(at_s, memory_mib(pid), cpu_s(pid), lag_s, shown, scratch))
             await asyncio.sleep(max(0.0, LOOK_EVERY_S - (time.monotonic() - asked_s)))
 
 
@@ -138,43 +145,45 @@ async def soak(kafka: str, port: int, pid: int, seconds: float, rate: int) -> li
     log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
     made: deque[tuple[float, int]] = deque()
     looks: list[Look] = []
-    tasks = [
-        asyncio.create_task(look(port, pid, time.monotonic(), made, looks)),
-        asyncio.create_task(tell(looks, rate)),
-    ]
-    await load(log, seconds, rate, made)
-    for task in tasks:
-        task.cancel()
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(look(port, pid, time.monotonic(), made, looks)),
+            group.create_task(tell(looks, rate)),
+        ]
+        await load(log, seconds, rate, made)
+        for task in tasks:
+            task.cancel()
     await log.close()
     return looks
 
 
-def bytes_per_id() -> float:
-    """What remembering an id takes, measured in this process."""
-    gc.collect()
-    before = own_memory_mib()
-    seen = Horizon()
-    for n in range(SAMPLE_IDS):
-        seen.admit(f"bench:{n}", 0, published_s=1.0, watermark_s=1.0)
-    return (own_memory_mib() - before) * MIB / SAMPLE_IDS
+def growth(looks: list[Look]) -> tuple[float, float]:
+    """MiB a minute, and how far the memory swings about that line (standard deviation, MiB)."""
+    minutes, memory = [x.at_s / 60 for x in looks], [x.memory_mib for x in looks]
+    slope, start_mib = statistics.linear_regression(minutes, memory)
+    return slope, statistics.pstdev(
+        m - start_mib - slope * at for at, m in zip(minutes, memory, strict=True)
+    )
 
 
-def report(looks: list[Look], rate: int, id_bytes: float) -> None:
-    """Figures after the warm-up, and the memory at a few times."""
+def report(looks: list[Look], rate: int) -> None:
+    """Figures once the memory has settled, and the memory at a few times."""
     rows = Rows("soak")
     whole_s = looks[-1].at_s
     case = f"{whole_s / 60:.0f} min at {rate:,}/s"
-    steady = [x for x in looks if x.at_s >= whole_s / 3]
+    settled_s = min(max(whole_s / 3, SETTLES_S), whole_s / 2)
+    steady = [x for x in looks if x.at_s >= settled_s]
     first, last = steady[0], steady[-1]
     passed_s = last.at_s - first.at_s
-    slope = statistics.linear_regression([x.at_s for x in steady], [x.memory_mib for x in steady])
-    ids = (last.shown - first.shown) / passed_s * id_bytes / MIB
-    for part in (1 / 6, 1 / 3, 2 / 3, 1):
+    for part in (1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1):
         at = next((x for x in looks if x.at_s >= part * whole_s), looks[-1])
         rows.add(case, f"memory at {at.at_s / 60:.1f} min", at.memory_mib, "MiB")
-    rows.add(case, "growth after warm-up", slope.slope * 60, "MiB/min")
-    rows.add(case, "of it ids kept for two days", ids * 60, "MiB/min")
-    rows.add(case, "growth without them", (slope.slope - ids) * 60, "MiB/min")
+    slope, swings = growth(steady)
+    rows.add(case, f"growth after {settled_s / 60:.0f} min", slope, "MiB/min", goal=GROWTH_GOAL)
+    rows.add(case, "growth, first half of it", growth(steady[: len(steady) // 2])[0], "MiB/min")
+    rows.add(case, "growth, second half of it", growth(steady[len(steady) // 2 :])[0], "MiB/min")
+    rows.add(case, "swings about that line", swings, "MiB")
+    rows.add(case, "scratch file", last.scratch_mib, "MiB")
     rows.add(case, "worked", (last.shown - first.shown) / passed_s, "mentions/s")
     rows.add(case, "CPU", (last.cpu_s - first.cpu_s) / passed_s, "cores")
     lags = [x.lag_s for x in steady]
@@ -190,7 +199,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=int, default=2_000)
     asked = parser.parse_args()
-    id_bytes = bytes_per_id()
     folder = ROOT / "build" / "bench" / f"soak-{int(time.time())}"
     folder.mkdir(parents=True)
     services = start(["kafka"], folder / "services", ports=EPHEMERAL)
@@ -221,7 +229,7 @@ def main() -> None:
             print(load_now())
     finally:
         services.destroy()
-    report(looks, asked.rate, id_bytes)
+    report(looks, asked.rate)
 
 
 if __name__ == "__main__":

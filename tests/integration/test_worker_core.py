@@ -19,6 +19,7 @@ from streams.records import Action, Batch, Mention, Tick
 from streams.registry import REGISTRY
 from streams.topics import DEAD, MENTIONS, MINUTES, SCORED, all_topics, state_topic
 from streams.worker.core import Core
+from streams.worker.scratch import Scratch
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 READER = Language()
@@ -306,6 +307,47 @@ def test_records_that_retention_took_away_are_told_as_lost(
 
     asyncio.run(main())
     assert "deleted by retention" in caplog.text
+
+
+def test_a_restart_knows_the_ids_that_had_left_the_memory(tmp_path: Path) -> None:
+    """Full segments go to the scratch file, a kill takes it away, and the changelog fills it."""
+    per_record, records = 500, 9
+
+    def many(n: int) -> bytes:
+        at = START + timedelta(minutes=20 * n)
+        mentions = tuple(
+            Mention(
+                id=f"forum:{n}.{k}", source="forum", text="ok", published_at=at, collected_at=at
+            )
+            for k in range(per_record)
+        )
+        return codec.encode(Batch(brand="toko", mentions=mentions))
+
+    def worker(log: Watched, folder: Path) -> tuple[Core, Scratch]:
+        scratch = Scratch(folder)
+        pipeline = Pipeline(PipelineConfig(brands=frozenset({"toko"})), READER)
+        return Core(log, pipeline, state_topic=STATE, keep=scratch.keep), scratch
+
+    async def main() -> None:
+        values = [many(n) for n in range(records)]
+        log = await opened(tmp_path, [*values, *values])
+        core, scratch = worker(log, tmp_path)
+        await core.assign([0])
+        for n in range(records):
+            await core.take(0, n, values[n], lambda: None)
+            await core.flush()
+        assert scratch.size > 0
+        again, scratch = worker(log, tmp_path)
+        await again.assign([0])
+        assert scratch.size > 0
+        for n in range(records):
+            await again.take(0, records + n, values[n], lambda: None)
+        brand = again.states[0].brands["live", "toko"]
+        assert brand.hot.repeats == per_record * records
+        assert total(again) == per_record * records
+        await log.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.timeout(3600)

@@ -1,25 +1,45 @@
 """Whatever dies and whenever: after recovery and replay the state is that of an undisturbed run."""
 
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.anomaly.bank import BankConfig
 from detectors.language.understanding import Language
 from streams import codec
+from streams.pipeline import dedupe, recovered
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.recovered import Recovered
 from streams.pipeline.state import PartitionState
 from streams.records import Batch, Mention, Tick
+from streams.worker import scratch
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 BRANDS = ("toko", "kurir")
 READER = Language()
 PIPELINE = Pipeline(PipelineConfig(brands=frozenset(BRANDS), lateness_s=60), READER)
 TEXTS = ("paket belum sampai, kecewa", "mantap cepat sekali", "jam buka berapa ya?")
+
+
+SCRATCH = scratch.Scratch(Path(tempfile.gettempdir()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_segments() -> Iterator[None]:
+    """Three ids a segment, and every full one goes to the scratch file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dedupe, "SEGMENT_IDS", 3)
+        patch.setattr(dedupe, "SEGMENT_BYTES", 3 * dedupe.ID_BYTES)
+        patch.setattr(recovered, "SEGMENT_BYTES", 3 * dedupe.ID_BYTES)
+        patch.setattr(scratch, "SMALLEST_BYTES", 1)
+        yield
 
 
 @st.composite
@@ -104,7 +124,7 @@ class Disk:
             self.changelog = [self.changelog[n] for n in kept if self.changelog[n][1] is not None]
 
     def recover(self) -> PartitionState:
-        found = Recovered()
+        found = Recovered(SCRATCH.keep)
         for key, value in self.changelog:
             found.feed(key, value)
         return found.take(0, BankConfig())
@@ -113,7 +133,7 @@ class Disk:
 def play(raw: list[bytes], steps: list[tuple[str, int]]) -> tuple[PartitionState, Disk]:
     """Take all records; after some of them flush or crash as `steps` says."""
     disk = Disk()
-    state = PartitionState(0, BankConfig())
+    state = PartitionState(0, BankConfig(), SCRATCH.keep)
     offset, pending = 0, {}
     plan = iter(steps)
     while offset < len(raw):
