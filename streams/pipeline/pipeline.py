@@ -15,7 +15,6 @@ from streams.pipeline.decode import Origin, decode, letter
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
-from streams.pipeline.series import Series
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.understand import Reader, understand
 from streams.pipeline.watermark import Marks
@@ -202,10 +201,7 @@ class Pipeline:
         """A brand that goes live starts with what an imported history taught."""
         past = state.brands.get((BACKFILL, brand.brand))
         if brand.run == LIVE and past is not None:
-            brand.bank = type(past.bank).restore(self.config.bank, past.bank.snapshot())
-            brand.series = Series.restore(self.config.bank, past.series.snapshot())
-            # No habits: a history may have come under names that no live channel has.
-            brand.changed |= {"bank", "series"}
+            brand.inherit(past)
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

@@ -7,8 +7,9 @@ last, names the parts that belong to it, so that it commits them: see recovered.
 used linearly, by the one stream that owns the partition.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import urandom
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -18,12 +19,14 @@ from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Extent, Horizon
 from streams.pipeline.minutes import OpenMinute
-from streams.pipeline.series import Series
+from streams.pipeline.series import Series, names_of
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
 
 MARKS = "marks"
 HOT = "hot"
+LAZY = frozenset({"bank", "series", "evidence"})
+"""Parts that are decoded when they are first asked for."""
 TOKEN_BYTES = 8
 
 
@@ -67,18 +70,48 @@ class _MarksValue(msgspec.Struct, omit_defaults=True):
 _marks_decoder = msgspec.msgpack.Decoder(_MarksValue)
 
 
+T = TypeVar("T")
+
+
+class _Kept(Generic[T]):
+    """A part that stays encoded until it is asked for: most brands are quiet for days.
+
+    Later on the part is an attribute like any other, as with `functools.cached_property`.
+    """
+
+    def __init__(
+        self, begin: Callable[[BankConfig], T], restore: Callable[[BankConfig, bytes], T]
+    ) -> None:
+        self._begin = begin
+        self._restore = restore
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, state: "BrandState", owner: Any = None) -> T:
+        value = state.kept.get(self._name)
+        part = self._begin(state.config) if value is None else self._restore(state.config, value)
+        state.__dict__[self._name] = part
+        state.kept.pop(self._name, None)  # last: metrics, beside us, find one of the two
+        return part
+
+
 class BrandState:
     """One brand in one run."""
+
+    bank = _Kept(Bank, Bank.restore)
+    series = _Kept(Series, Series.restore)
+    evidence = _Kept(lambda _: Evidence(), lambda _, value: Evidence.restore(value))
 
     def __init__(self, run: Run, brand: str, bank: BankConfig) -> None:
         self.run = run
         self.brand = brand
+        self.config = bank
+        self.kept: dict[str, bytes] = {}
+        """Parts that nobody has asked for, as they were written."""
         self.hot = Hot()
         self.seen = Horizon()
-        self.bank = Bank(bank)
-        self.series = Series(bank)
         self.habits = Habits(bank.block_s)
-        self.evidence = Evidence()
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
         """The last minute that was scored; for the metrics, not kept."""
@@ -117,6 +150,22 @@ class BrandState:
             return self.habits.snapshot()
         return self.incident.snapshot() if self.incident is not None else None
 
+    def series_names(self) -> list[str]:
+        """Names of the series that have begun; metrics ask beside the stream, so it stays."""
+        series: Series | None = vars(self).get("series")
+        if series is not None:
+            return series.names()
+        value = self.kept.get("series")
+        return names_of(value) if value is not None else []
+
+    def inherit(self, past: "BrandState") -> None:
+        """Begin with what another run has taught."""
+        # No habits: a history may have come under names that no live channel has.
+        for name in ("bank", "series"):
+            vars(self).pop(name, None)
+            self.kept[name] = past.kept.get(name) or getattr(past, name).snapshot()
+            self.changed.add(name)
+
     def busy(self) -> bool:
         """Whether an incident is open: then every minute is looked at, empty ones too."""
         return self.level() > 0
@@ -139,12 +188,8 @@ class BrandState:
         for name, value in parts.items():
             if name == HOT:
                 state.hot = _hot_decoder.decode(value)
-            elif name == "evidence":
-                state.evidence = Evidence.restore(value)
-            elif name == "bank":
-                state.bank = Bank.restore(bank, value)
-            elif name == "series":
-                state.series = Series.restore(bank, value)
+            elif name in LAZY:
+                state.kept[name] = value
             elif name == "habits":
                 state.habits = Habits.restore(bank.block_s, value)
             elif name == "incident":
@@ -228,6 +273,9 @@ class PartitionState:
         for (run, brand), parts in brands.items():
             state.brands[run, brand] = BrandState.restore(run, brand, bank, parts)
             state.wake(state.brands[run, brand])
+        if any_bank := next((parts["bank"] for parts in brands.values() if "bank" in parts), None):
+            # Other windows than those of the state: told now, not at a quiet brand's next mention.
+            Bank.restore(bank, any_bank)
         return state
 
 
