@@ -115,6 +115,8 @@ class BrandState:
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
         """The last minute that was scored; for the metrics, not kept."""
+        self.revision = 0
+        """Grows with each change and again when it is written: what was read meanwhile is old."""
         self.changed: set[str] = set()
         """Parts besides `hot` and the dedupe segments that changed since the last flush."""
 
@@ -225,6 +227,7 @@ class PartitionState:
 
     def touch(self, brand: BrandState) -> None:
         """A state has changed and is to be written with the next flush."""
+        brand.revision += 1
         self._touched[brand.run, brand.brand] = None
 
     def wake(self, brand: BrandState) -> None:
@@ -248,6 +251,7 @@ class PartitionState:
         touched, self._touched = self._touched, {}
         for at in touched:
             state = self.brands[at]
+            state.revision += 1
             token = urandom(TOKEN_BYTES)
             for name, value in state.parts(token):
                 yield f"{self.partition}|{state.run}|{state.brand}|{name}", value
