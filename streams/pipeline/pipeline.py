@@ -33,6 +33,10 @@ BACKFILL = "backfill"
 """The run of an imported history: it trains and never alerts."""
 
 
+FOLDED_AFTER_S = 3600
+"""Of rest; a brand that is mentioned more often would be encoded and decoded again and again."""
+
+
 class Pipeline:
     """The stages with their configuration and the reader of texts.
 
@@ -132,6 +136,8 @@ class Pipeline:
                 state.touch(brand)
             if silenced:
                 state.wake(brand)
+        if (watermark_s := marks.watermark_s(blind_after_s=blind_after_s)) is not None:
+            state.fold(tick.run, before_s=watermark_s - FOLDED_AFTER_S)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands

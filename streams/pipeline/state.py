@@ -7,9 +7,8 @@ last, names the parts that belong to it, so that it commits them: see recovered.
 used linearly, by the one stream that owns the partition.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from os import urandom
-from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -18,6 +17,7 @@ from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Extent, Horizon
+from streams.pipeline.kept import Kept
 from streams.pipeline.minutes import OpenMinute
 from streams.pipeline.series import Series, names_of
 from streams.pipeline.watermark import Marks
@@ -70,38 +70,12 @@ class _MarksValue(msgspec.Struct, omit_defaults=True):
 _marks_decoder = msgspec.msgpack.Decoder(_MarksValue)
 
 
-T = TypeVar("T")
-
-
-class _Kept(Generic[T]):
-    """A part that stays encoded until it is asked for: most brands are quiet for days.
-
-    Later on the part is an attribute like any other, as with `functools.cached_property`.
-    """
-
-    def __init__(
-        self, begin: Callable[[BankConfig], T], restore: Callable[[BankConfig, bytes], T]
-    ) -> None:
-        self._begin = begin
-        self._restore = restore
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, state: "BrandState", owner: Any = None) -> T:
-        value = state.kept.get(self._name)
-        part = self._begin(state.config) if value is None else self._restore(state.config, value)
-        state.__dict__[self._name] = part
-        state.kept.pop(self._name, None)  # last: metrics, beside us, find one of the two
-        return part
-
-
 class BrandState:
     """One brand in one run."""
 
-    bank = _Kept(Bank, Bank.restore)
-    series = _Kept(Series, Series.restore)
-    evidence = _Kept(lambda _: Evidence(), lambda _, value: Evidence.restore(value))
+    bank = Kept(Bank, Bank.restore)
+    series = Kept(Series, Series.restore)
+    evidence = Kept(lambda _: Evidence(), lambda _, value: Evidence.restore(value))
 
     def __init__(self, run: Run, brand: str, bank: BankConfig) -> None:
         self.run = run
@@ -152,8 +126,15 @@ class BrandState:
             return self.habits.snapshot()
         return self.incident.snapshot() if self.incident is not None else None
 
+    def fold(self) -> None:
+        """Encode again what a brand that is quiet does not need, but for what waits for a flush."""
+        for name in (LAZY - self.changed) & vars(self).keys():
+            if (value := self._part(name)) is not None:
+                self.kept[name] = value  # first: metrics, beside us, find one of the two
+                del vars(self)[name]
+
     def series_names(self) -> list[str]:
-        """Names of the series that have begun; metrics ask beside the stream, so it stays."""
+        """Names of the series that have begun; what is encoded stays so."""
         series: Series | None = vars(self).get("series")
         if series is not None:
             return series.names()
@@ -164,7 +145,6 @@ class BrandState:
         """Begin with what another run has taught."""
         # No habits: a history may have come under names that no live channel has.
         for name in ("bank", "series"):
-            vars(self).pop(name, None)
             self.kept[name] = past.kept.get(name) or getattr(past, name).snapshot()
             self.changed.add(name)
 
@@ -213,6 +193,8 @@ class PartitionState:
         self.marks: dict[Run, Marks] = {}
         self.brands: dict[tuple[Run, str], BrandState] = {}
         self._awake: dict[Run, set[str]] = {}
+        self._resting: dict[Run, dict[str, int]] = {}
+        """Through which second their minutes were closed when they came to rest, in that order."""
         self._touched: dict[tuple[Run, str], None] = {}
         self.deaths: dict[str, int] = {}
         """Dead letters that belong to no brand, by reason."""
@@ -233,10 +215,22 @@ class PartitionState:
     def wake(self, brand: BrandState) -> None:
         """From now on ticks look at a brand."""
         self._awake.setdefault(brand.run, set()).add(brand.brand)
+        self._resting.get(brand.run, {}).pop(brand.brand, None)
 
     def rest(self, brand: BrandState) -> None:
         """Ticks leave a quiet brand alone; it catches up when it is mentioned again."""
         self._awake[brand.run].discard(brand.brand)
+        self._resting.setdefault(brand.run, {})[brand.brand] = brand.hot.closed_through_s or 0
+
+    def fold(self, run: Run, *, before_s: float) -> None:
+        """Encode the brands that have rested since before a time: most will for hours."""
+        resting = self._resting.get(run, {})
+        while resting:
+            name, since_s = next(iter(resting.items()))
+            if since_s >= before_s:
+                return
+            del resting[name]
+            self.brands[run, name].fold()
 
     def awake(self, run: Run) -> list[BrandState]:
         """The brands that a tick must look at, in a stable order."""

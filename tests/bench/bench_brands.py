@@ -46,7 +46,7 @@ SIZES = (100, 1_000, 10_000)
 PAST_BRANDS = 200
 SETTLED_DAYS, PAST_DAYS = 3, 7
 SETTLED_PER_S = 2.0
-"""Live mentions of the cases that are compared: at the rate of the others, half a minute is luck."""
+"""Live mentions of the compared cases: at the rate of the others half a minute is luck."""
 SCRAPE_EVERY_S = 5.0
 PROBES_PER_S = 40
 PROBE_S = 30.0

@@ -110,3 +110,30 @@ def test_other_windows_than_those_of_the_state_are_told_at_the_start(
 ) -> None:
     with pytest.raises(UnknownSnapshot, match="windows"):
         restored(changelog, BankConfig(scales_s=(60, 300)))
+
+
+def test_a_brand_that_rests_for_an_hour_is_encoded_again_and_goes_on_as_before() -> None:
+    folded, open_ = PartitionState(0, BankConfig()), PartitionState(0, BankConfig())
+    open_.fold = lambda *_args, **_options: None  # type: ignore[method-assign] # never
+    hours = [complaint("toko", 0), complaint("warung", 0), tick(0), tick(5), tick(30)]
+    for state in (folded, open_):
+        play(state, hours)
+        written(state)
+        play(state, [complaint("warung", 40), tick(40), tick(45), tick(50), tick(80)])
+        written(state)
+    assert decoded(folded.brands["live", "toko"]) == set()
+    assert decoded(folded.brands["live", "warung"]) == LAZY  # it was mentioned meanwhile
+    for state in (folded, open_):
+        play(state, [tick(200), complaint("toko", 201), tick(201), tick(205)])
+    assert decoded(folded.brands["live", "warung"]) == set()
+    for name in LAZY:
+        toko, same = (state.brands["live", "toko"] for state in (folded, open_))
+        assert getattr(toko, name).snapshot() == getattr(same, name).snapshot()
+
+
+def test_what_waits_for_a_flush_is_not_encoded() -> None:
+    state = PartitionState(0, BankConfig())
+    play(state, [complaint("toko", 0), tick(0), tick(5), tick(200)])
+    assert state.brands["live", "toko"].changed <= decoded(state.brands["live", "toko"]) | {
+        "habits", "incident",
+    }  # fmt: skip
