@@ -116,6 +116,8 @@ class BrandState:
         self.changed = set()
 
     def _part(self, name: str) -> bytes | None:
+        if name in self.kept:
+            return self.kept[name]
         if name == "evidence":
             return self.evidence.snapshot()
         if name == "bank":
@@ -127,11 +129,12 @@ class BrandState:
         return self.incident.snapshot() if self.incident is not None else None
 
     def fold(self) -> None:
-        """Encode again what a brand that is quiet does not need, but for what waits for a flush."""
-        for name in (LAZY - self.changed) & vars(self).keys():
+        """Encode again what a quiet brand does not need; its last minute is too old to be shown."""
+        for name in LAZY & vars(self).keys():
             if (value := self._part(name)) is not None:
                 self.kept[name] = value  # first: metrics, beside us, find one of the two
                 del vars(self)[name]
+        self.latest = None
 
     def series_names(self) -> list[str]:
         """Names of the series that have begun; what is encoded stays so."""
