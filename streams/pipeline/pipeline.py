@@ -16,7 +16,6 @@ from streams.pipeline.hurry import hurries
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
-from streams.pipeline.series import Series
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.understand import Reader, understand
 from streams.pipeline.watermark import Marks
@@ -33,6 +32,10 @@ from streams.records import (
 
 BACKFILL = "backfill"
 """The run of an imported history: it trains and never alerts."""
+
+
+FOLDED_AFTER_S = 3600
+"""Of rest; a brand that is mentioned more often would be encoded and decoded again and again."""
 
 
 class Pipeline:
@@ -134,6 +137,8 @@ class Pipeline:
                 state.touch(brand)
             if silenced:
                 state.wake(brand)
+        if (watermark_s := marks.watermark_s(blind_after_s=blind_after_s)) is not None:
+            state.fold(tick.run, before_s=watermark_s - FOLDED_AFTER_S)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands
@@ -206,10 +211,7 @@ class Pipeline:
         """A brand that goes live starts with what an imported history taught."""
         past = state.brands.get((BACKFILL, brand.brand))
         if brand.run == LIVE and past is not None:
-            brand.bank = type(past.bank).restore(self.config.bank, past.bank.snapshot())
-            brand.series = Series.restore(self.config.bank, past.series.snapshot())
-            # No habits: a history may have come under names that no live channel has.
-            brand.changed |= {"bank", "series"}
+            brand.inherit(past)
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

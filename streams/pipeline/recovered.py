@@ -101,7 +101,10 @@ class Recovered:
             ):
                 self._marks[int(partition)] = value
             return
-        found = self._found.setdefault((int(partition), run, brand), _Found())
+        at = (int(partition), run, brand)
+        found = self._found.get(at)
+        if found is None:
+            found = self._found[at] = _Found()
         if part == HOT:
             if value is not None:
                 found.commit(value)

@@ -56,6 +56,12 @@ def _add(parts: dict[str, Part], name: str, scored: Scored) -> None:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(dict[str, list[float]])
+_names = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+
+
+def names_of(snapshot: bytes) -> list[str]:
+    """Names of the series of a snapshot, which is left encoded."""
+    return list(_names.decode(snapshot))
 
 
 class Series:

@@ -17,15 +17,18 @@ from detectors.anomaly.silence import Habits
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.incident import Episode, IncidentState
 from streams.pipeline.dedupe import Extent, Horizon, Known
+from streams.pipeline.kept import Kept
 from streams.pipeline.minutes import OpenMinute
 from streams.pipeline.runs import Keep, Stored, in_memory
-from streams.pipeline.series import Series
+from streams.pipeline.series import Series, names_of
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
 
 MARKS = "marks"
 HOT = "hot"
 SEEN = "seen."
+LAZY = frozenset({"bank", "series", "evidence"})
+"""Parts that are decoded when they are first asked for."""
 TOKEN_BYTES = 8
 
 
@@ -76,18 +79,24 @@ _marks_decoder = msgspec.msgpack.Decoder(_MarksValue)
 class BrandState:
     """One brand in one run; `keep` is where ids go that are seldom asked for."""
 
+    bank = Kept(Bank, Bank.restore)
+    series = Kept(Series, Series.restore)
+    evidence = Kept(lambda _: Evidence(), lambda _, value: Evidence.restore(value))
+
     def __init__(self, run: Run, brand: str, bank: BankConfig, keep: Keep = in_memory) -> None:
         self.run = run
         self.brand = brand
+        self.config = bank
+        self.kept: dict[str, bytes] = {}
+        """Parts that nobody has asked for, as they were written."""
         self.hot = Hot()
         self.seen = Horizon(keep)
-        self.bank = Bank(bank)
-        self.series = Series(bank)
         self.habits = Habits(bank.block_s)
-        self.evidence = Evidence()
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
         """The last minute that was scored; for the metrics, not kept."""
+        self.revision = 0
+        """Grows with each change and again when it is written: what was read meanwhile is old."""
         self.changed: set[str] = set()
         """Parts besides `hot` and the dedupe segments that changed since the last flush."""
 
@@ -113,6 +122,8 @@ class BrandState:
         self.changed = set()
 
     def _part(self, name: str) -> bytes | None:
+        if name in self.kept:
+            return self.kept[name]
         if name == "evidence":
             return self.evidence.snapshot()
         if name == "bank":
@@ -122,6 +133,29 @@ class BrandState:
         if name == "habits":
             return self.habits.snapshot()
         return self.incident.snapshot() if self.incident is not None else None
+
+    def fold(self) -> None:
+        """Encode again what a quiet brand does not need; its last minute is too old to be shown."""
+        for name in LAZY & vars(self).keys():
+            if (value := self._part(name)) is not None:
+                self.kept[name] = value  # first: metrics, beside us, find one of the two
+                del vars(self)[name]
+        self.latest = None
+
+    def series_names(self) -> list[str]:
+        """Names of the series that have begun; what is encoded stays so."""
+        series: Series | None = vars(self).get("series")
+        if series is not None:
+            return series.names()
+        value = self.kept.get("series")
+        return names_of(value) if value is not None else []
+
+    def inherit(self, past: "BrandState") -> None:
+        """Begin with what another run has taught."""
+        # No habits: a history may have come under names that no live channel has.
+        for name in ("bank", "series"):
+            self.kept[name] = past.kept.get(name) or getattr(past, name).snapshot()
+            self.changed.add(name)
 
     def busy(self) -> bool:
         """Whether an incident is open: then every minute is looked at, empty ones too."""
@@ -151,12 +185,8 @@ class BrandState:
         for name, value in parts.items():
             if name == HOT:
                 state.hot = _hot_decoder.decode(value)
-            elif name == "evidence":
-                state.evidence = Evidence.restore(value)
-            elif name == "bank":
-                state.bank = Bank.restore(bank, value)
-            elif name == "series":
-                state.series = Series.restore(bank, value)
+            elif name in LAZY:
+                state.kept[name] = value
             elif name == "habits":
                 state.habits = Habits.restore(bank.block_s, value)
             elif name == "incident":
@@ -176,6 +206,8 @@ class PartitionState:
         self.marks: dict[Run, Marks] = {}
         self.brands: dict[tuple[Run, str], BrandState] = {}
         self._awake: dict[Run, set[str]] = {}
+        self._resting: dict[Run, dict[str, int]] = {}
+        """Through which second their minutes were closed when they came to rest, in that order."""
         self._touched: dict[tuple[Run, str], None] = {}
         self.deaths: dict[str, int] = {}
         """Dead letters that belong to no brand, by reason."""
@@ -190,15 +222,28 @@ class PartitionState:
 
     def touch(self, brand: BrandState) -> None:
         """A state has changed and is to be written with the next flush."""
+        brand.revision += 1
         self._touched[brand.run, brand.brand] = None
 
     def wake(self, brand: BrandState) -> None:
         """From now on ticks look at a brand."""
         self._awake.setdefault(brand.run, set()).add(brand.brand)
+        self._resting.get(brand.run, {}).pop(brand.brand, None)
 
     def rest(self, brand: BrandState) -> None:
         """Ticks leave a quiet brand alone; it catches up when it is mentioned again."""
         self._awake[brand.run].discard(brand.brand)
+        self._resting.setdefault(brand.run, {})[brand.brand] = brand.hot.closed_through_s or 0
+
+    def fold(self, run: Run, *, before_s: float) -> None:
+        """Encode the brands that have rested since before a time: most will for hours."""
+        resting = self._resting.get(run, {})
+        while resting:
+            name, since_s = next(iter(resting.items()))
+            if since_s >= before_s:
+                return
+            del resting[name]
+            self.brands[run, name].fold()
 
     def awake(self, run: Run) -> list[BrandState]:
         """The brands that a tick must look at, in a stable order."""
@@ -213,6 +258,7 @@ class PartitionState:
         touched, self._touched = self._touched, {}
         for at in touched:
             state = self.brands[at]
+            state.revision += 1
             token = urandom(TOKEN_BYTES)
             for name, value in state.parts(token):
                 yield f"{self.partition}|{state.run}|{state.brand}|{name}", value
@@ -240,6 +286,9 @@ class PartitionState:
             restored = BrandState.restore(run, brand, bank, parts, segments, keep)
             state.brands[run, brand] = restored
             state.wake(restored)
+        if any_bank := next((p["bank"] for p, _ in brands.values() if "bank" in p), None):
+            # Other windows than those of the state: told now, not at a quiet brand's next mention.
+            Bank.restore(bank, any_bank)
         return state
 
 

@@ -11,7 +11,7 @@ def topic_levels(brand: BrandState, topics: Collection[str], *, evidence: float)
     A topic has the level of the open incident if it raised it, or surges as well (its evidence
     reaches `evidence`, what a WATCH takes); else 0.
     """
-    begun = set(brand.series.names())
+    begun = set(brand.series_names())
     levels = {topic: 0 for topic in topics if f"topic/{topic}" in begun}
     episode = brand.open_episode()
     if episode is None or brand.incident is None:

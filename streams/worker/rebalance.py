@@ -15,12 +15,15 @@ What is wrong there, and what this module does instead:
    owned its partitions until a heartbeat is refused. `Lease.held` is False from the moment in which
    another worker may own them: ask it right before a write.
 
+6. It sleeps for a second at each start, for the tables that may yet be declared. Ours has none.
+
 `cure(app, positions)` does it for one app and any driver, by subclassing; nothing of Faust is
 patched for other apps. Each point has a test in tests/integration/test_worker_rebalance.py that
 fails without it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -69,7 +72,14 @@ def cure(app: Any, positions: Positions) -> Lease:
     members = {"positions": staticmethod(positions)}
     app.transport.Consumer = type("ExactConsumer", (_ExactConsumer, driver), members)
     app.tables._recovery = _Recovery(app, app.tables, lease=lease, beacon=app.tables.beacon)
+    app.tables.on_start = partial(_start_at_once, app.tables)
     return lease
+
+
+async def _start_at_once(tables: Any) -> None:
+    """Stands in for `TableManager.on_start`."""
+    await tables._update_channels()
+    await tables.recovery.start()
 
 
 def leave_at_stop(app: Any) -> None:

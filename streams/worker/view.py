@@ -2,14 +2,17 @@
 
 A brand that moved to another worker vanishes here by construction. A brand that has been quiet for
 a while shows its level and its totals only: three quarters of its lines are the readings of a
-minute long past. All of it happens in the scraping thread, beside the stream.
+minute long past. All of it happens in the scraping thread, beside the stream; it takes turns with
+the stream at the one interpreter, so what was written of a brand is kept until the brand changes.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams.exposition import Written, lines
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.topic_level import topic_levels
 from streams.settings import RootSettings
@@ -20,12 +23,21 @@ READINGS_S = 900
 of before."""
 
 
+class _Shown(NamedTuple):
+    """What was written of a brand, by family, and of which state of it."""
+
+    revision: int
+    readings: bool
+    texts: tuple[str, ...]
+
+
 class StateView(Collector):
     """Collects from the live states of one run."""
 
     def __init__(self, core: Core, settings: RootSettings) -> None:
         self.core = core
         self.settings = settings
+        self._shown: dict[BrandState, _Shown] = {}
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: the families depend on what is owned."""
@@ -36,6 +48,7 @@ class StateView(Collector):
         run, worker = self.settings.shown_run, self.settings.worker
         states = list(self.core.states.values())
         families = Families(self.settings)
+        shown: dict[BrandState, _Shown] = {}
         for state in states:
             marks = state.marks.get(run)
             watermark_s = marks.watermark_s(blind_after_s=worker.blind_after_s) if marks else None
@@ -43,9 +56,29 @@ class StateView(Collector):
             closed_s = (watermark_s or 0.0) - worker.allowed_lateness_s
             for brand in list(state.brands.values()):
                 if brand.run == run:
-                    families.add_brand(brand, closed_s=closed_s)
+                    shown[brand] = self._show(families, brand, closed_s)
+        self._shown = shown
+        for state in states:
             families.add_partition(state, run, worker.blind_after_s)
-        return iter(families.all())
+        own = families.all()
+        texts = zip(*(one.texts for one in shown.values()), strict=True)
+        columns = ["".join(column) for column in texts] or [""] * len(own)
+        return iter([Written(f, column + lines(f)) for f, column in zip(own, columns, strict=True)])
+
+    def _show(self, families: "Families", brand: BrandState, closed_s: float) -> _Shown:
+        """The lines of one brand, as they were written if nothing has happened to it since."""
+        revision, readings = brand.revision, shows_readings(brand, closed_s)
+        known = self._shown.get(brand)
+        if known is not None and known[:2] == (revision, readings):
+            return known
+        families.add_brand(brand, closed_s=closed_s)
+        return _Shown(revision, readings, families.take())
+
+
+def shows_readings(brand: BrandState, closed_s: float) -> bool:
+    """Whether the readings of a brand's last scored minute still say how it is."""
+    latest = brand.latest
+    return latest is not None and closed_s - latest.start.timestamp() <= READINGS_S
 
 
 class Families:
@@ -146,7 +179,7 @@ class Families:
             if episode.acknowledged_s is None:
                 self.unacknowledged.add_metric((name, str(episode.level)), episode.raised_s)
         latest = brand.latest
-        if latest is None or closed_s - latest.start.timestamp() > READINGS_S:
+        if latest is None or not shows_readings(brand, closed_s):
             return
         for reading in latest.readings:
             labels = (name, reading.signal)
@@ -173,11 +206,21 @@ class Families:
         for reason, count in list(state.deaths.items()):
             self._dead[reason] = self._dead.get(reason, 0) + count
 
+    def take(self) -> tuple[str, ...]:
+        """Lines of the samples so far, by family; none is left."""
+        texts = tuple(lines(family) for family in self._families())
+        for family in self._families():
+            family.samples.clear()
+        return texts
+
     def all(self) -> list[Metric]:
-        """The families that hold samples."""
+        """All families."""
         for source, (lag, blind) in sorted(self._sources.items()):
             self.lag.add_metric((source,), lag)
             self.blind.add_metric((source,), blind)
         for reason, count in sorted(self._dead.items()):
             self.dead.add_metric(("decode", reason), count)
+        return self._families()
+
+    def _families(self) -> list[Metric]:
         return [family for family in vars(self).values() if isinstance(family, Metric)]

@@ -234,6 +234,22 @@ def _record(offset: int) -> Any:
     return Stored(1, offset, 0, b"k", None, b"v")
 
 
+def test_a_start_waits_for_no_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slept(_seconds: float) -> None:
+        raise AssertionError("a second of every start, for tables that we have not")
+
+    async def main() -> None:
+        log = await filled(tmp_path / "log.db", 3)
+        work = Work(embedded_url(log.path), "m", 1)
+        cure(work.app, nothing_applied)
+        monkeypatch.setattr(work.app.tables, "sleep", slept)
+        async with work.running():
+            await work.until(lambda: (0, 2) in work.seen)
+        await log.close()
+
+    asyncio.run(main())
+
+
 def test_a_lease_is_over_when_no_heartbeat_was_accepted_for_a_session() -> None:
     now = 0.0
     lease = Lease(10, clock=lambda: now)
