@@ -107,7 +107,7 @@ COUNTER = """
 
 def test_a_worker_killed_with_9_again_and_again_counts_every_record_once(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    records, keys = 6_000, 10
+    records, keys = 12_000, 10
     rng = random.Random(7)
 
     async def fill() -> None:
@@ -135,7 +135,9 @@ def test_a_worker_killed_with_9_again_and_again_counts_every_record_once(tmp_pat
             assert process.stdout is not None
             process.stdout.readline()
             try:
-                process.wait(timeout=rng.uniform(1.2, 1.6))
+                # Ever longer: the first kill finds work left on a fast machine, the last none
+                # on a slow one.
+                process.wait(timeout=0.15 * (kills + 1) + rng.uniform(0.0, 0.3))
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
         kills += 1
