@@ -56,7 +56,7 @@ def act(state: IncidentState, action: Act, *, now_s: float, config: SeverityConf
         if action.kind == "close" and not is_open:
             return state, ()
         surge = next((s for s in state.surges if s.signal == episode.signal), None)
-        rate = surge.observed / surge.minutes if surge else episode.observed
+        rate = max(surge.rate, surge.recent_rate) if surge else episode.observed
         episode = replace(
             episode,
             level=NORMAL,

@@ -460,10 +460,7 @@ def _reopens(episode: Episode, verdict: Verdict, config: SeverityConfig) -> bool
     if not episode.dismissed_level or verdict.level > episode.dismissed_level:
         return True
     surge = verdict.surge
-    return (
-        surge is not None
-        and surge.observed / surge.minutes >= config.dismissed_ratio * episode.dismissed_rate
-    )
+    return surge is not None and surge.rate >= config.dismissed_ratio * episode.dismissed_rate
 
 
 def margin_at(lesson: Lesson, now_s: int, config: SeverityConfig) -> float:

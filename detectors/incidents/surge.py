@@ -87,6 +87,16 @@ class Surge(msgspec.Struct, frozen=True, array_like=True):
         return (self.last_s - self.onset_s) // 60 + 1
 
     @property
+    def rate(self) -> float:
+        """Observed a minute since the onset."""
+        return self.observed / self.minutes
+
+    @property
+    def recent_rate(self) -> float:
+        """Observed a minute in the last ten: a storm that grew slowly is worse than its mean."""
+        return self.recent_observed * (1.0 - _KEEP)
+
+    @property
     def excess(self) -> float:
         """Observed beyond expected, in the signal's unit."""
         return self.observed - self.expected

@@ -262,6 +262,16 @@ def test_a_dismissed_storm_stays_closed_while_it_is_no_worse() -> None:
     assert changes == []
 
 
+def test_a_storm_that_grew_slowly_and_was_dismissed_at_its_height_stays_closed() -> None:
+    slow, height = storm(60, 20, negative=2.0), storm(80, 6, negative=8.0)
+    state, _ = play(calm(0, 60) + slow + height)
+    close = action(state, "close", 87)
+    state, _ = act(state, close, now_s=close.at_s, config=CONFIG)
+    assert state.level == NORMAL
+    state, changes = play(storm(87, 20, negative=8.0), state)
+    assert changes == []
+
+
 def test_a_dismissed_storm_that_doubles_comes_back() -> None:
     state, _ = play(calm(0, 60) + storm(60, 10, negative=5.0, score=5.5))
     close = action(state, "close", 71)
