@@ -23,7 +23,7 @@ MOST_RUN_BYTES = 1 << 20
 """A merge takes 2 ms at this size, and the stream waits for it."""
 
 YOUNG_IDS = 1000
-OLD_PER_YOUNG = 8
+OLD_PER_YOUNG = 32
 """So many ids of a growing set, and at most this share of it, are a set of Python's."""
 
 WINDOW_ROOTS = 2

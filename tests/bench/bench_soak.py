@@ -5,10 +5,10 @@
 The simulated shop's texts of twenty brands, through the connectors' own batches. Once a second the
 lag is taken: the age of the oldest mention that was made and does not show in `/metrics` yet.
 
-The first third settles (at least `SETTLES_S`: by then slots of ids come and go, and the windows of
-the evidence are full). The growth is the slope of a straight line through the memory of the rest;
-beside it stand the slopes of that rest's halves, which tell a slow climb from one that ends, and
-how far the memory swings about the line.
+The first third settles (at least `SETTLES_S`: by then slots of ids have come and gone). The growth
+is the slope of a straight line through the memory of the rest; beside it stand the slopes of that
+rest's halves, which tell a slow climb from one that ends, and how far the memory swings about the
+line. Kafka's share of the lag is how long an append waits for its acknowledgement.
 """
 
 import argparse
@@ -53,7 +53,7 @@ TICK_S = 5.0
 LAG_GOAL_S = 1.0
 GROWTH_GOAL = 0.2
 """MiB a minute. Ids in memory would be 0.9 at least."""
-SETTLES_S = 420.0
+SETTLES_S = 600.0
 SCRATCH = re.compile(rb"^siaga_worker_scratch_bytes (\S+)", re.MULTILINE)
 
 
@@ -68,8 +68,24 @@ class Look(NamedTuple):
     scratch_mib: float
 
 
-async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float, int]]) -> None:
-    """Publish at a rate; `made` gets (time, mentions so far) at each step."""
+async def load(
+    log: KafkaLog,
+    seconds: float,
+    rate: int,
+    made: deque[tuple[float, int]],
+    acknowledged: list[tuple[float, float]],
+) -> None:
+    """Publish at a rate; `made` gets (time, mentions so far) at each step.
+
+    `acknowledged` gets (since the start, how long Kafka took) of each append: what of a lag is not
+    the worker's.
+    """
+
+    async def append(entries: list[Entry]) -> None:
+        began = time.monotonic()
+        await log.append(entries)
+        acknowledged.append((began - begin, time.monotonic() - began))
+
     batcher = Batcher()
     said = cycle(texts())
     sending: set[asyncio.Task[None]] = set()
@@ -97,7 +113,7 @@ async def load(log: KafkaLog, seconds: float, rate: int, made: deque[tuple[float
             tick = codec.encode(Tick("forum", watermark=at, clock=at))
             entries += [Entry(MENTIONS, b"forum", tick, p) for p in range(PARTITIONS)]
         if entries:
-            task = asyncio.create_task(log.append(entries))
+            task = asyncio.create_task(append(entries))
             sending.add(task)
             task.add_done_callback(sending.discard)
         await asyncio.sleep(STEP_S)
@@ -140,21 +156,24 @@ async def tell(looks: list[Look], rate: int) -> None:
         )
 
 
-async def soak(kafka: str, port: int, pid: int, seconds: float, rate: int) -> list[Look]:
-    """Load, look and tell at once."""
+async def soak(
+    kafka: str, port: int, pid: int, seconds: float, rate: int
+) -> tuple[list[Look], list[tuple[float, float]]]:
+    """Load, look and tell at once; the looks, and Kafka's acknowledgements."""
     log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
     made: deque[tuple[float, int]] = deque()
     looks: list[Look] = []
+    acknowledged: list[tuple[float, float]] = []
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(look(port, pid, time.monotonic(), made, looks)),
             group.create_task(tell(looks, rate)),
         ]
-        await load(log, seconds, rate, made)
+        await load(log, seconds, rate, made, acknowledged)
         for task in tasks:
             task.cancel()
     await log.close()
-    return looks
+    return looks, acknowledged
 
 
 def growth(looks: list[Look]) -> tuple[float, float]:
@@ -166,7 +185,7 @@ def growth(looks: list[Look]) -> tuple[float, float]:
     )
 
 
-def report(looks: list[Look], rate: int) -> None:
+def report(looks: list[Look], acknowledged: list[tuple[float, float]], rate: int) -> None:
     """Figures once the memory has settled, and the memory at a few times."""
     rows = Rows("soak")
     whole_s = looks[-1].at_s
@@ -190,6 +209,10 @@ def report(looks: list[Look], rate: int) -> None:
     rows.add(case, "lag, median", statistics.median(lags), "s", goal=LAG_GOAL_S)
     rows.add(case, "lag, p99", quantile(lags, 0.99), "s", goal=LAG_GOAL_S)
     rows.add(case, "lag, worst", max(lags), "s", goal=LAG_GOAL_S)
+    waits = [wait_s for at_s, wait_s in acknowledged if at_s >= settled_s]
+    rows.add(case, "of it Kafka's acknowledgement, median", statistics.median(waits), "s")
+    rows.add(case, "of it Kafka's acknowledgement, p99", quantile(waits, 0.99), "s")
+    rows.add(case, "of it Kafka's acknowledgement, worst", max(waits), "s")
     rows.write()
 
 
@@ -225,11 +248,13 @@ def main() -> None:
                 running=[worker],
             )
             print(load_now())
-            looks = asyncio.run(soak(kafka, port, worker.pid, asked.minutes * 60, asked.rate))
+            looks, acknowledged = asyncio.run(
+                soak(kafka, port, worker.pid, asked.minutes * 60, asked.rate)
+            )
             print(load_now())
     finally:
         services.destroy()
-    report(looks, asked.rate)
+    report(looks, acknowledged, asked.rate)
 
 
 if __name__ == "__main__":
