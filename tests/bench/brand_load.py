@@ -75,7 +75,7 @@ class Load:
         return [Entry(MENTIONS, b"forum", tick, p) for p in range(PARTITIONS)]
 
     async def history(self, begin: datetime, end: datetime) -> None:
-        """Publish what the brands were told between two times."""
+        """Publish what was said of the brands between two times, which are a day at most."""
         chunks = (end - begin) // CHUNK
         idle = [name for n, name in enumerate(self.names) if n % ACTIVE_ONE_IN]
         now_and_then = [self.rng.randrange(chunks) for _ in idle for _ in range(IDLE_MENTIONS)]
