@@ -155,12 +155,15 @@ def grow(
         amount.expected * per_minute
     )
     if surge is None or surge.excess_left <= 0.0:
-        # A new run of excess, or one that stands for itself.
+        # A new run of excess, or one that stands for itself. What lasts is the run: the long
+        # windows of a busy brand are surprised for hours by a rise too small to matter, and a
+        # lively minute amid them is no crisis.
+        cumulates = amount.slack is not None
         return Surge(
             key=key,
             smooth=smooth,
-            lasting=lasting,
-            since_s=since_s,
+            lasting=0.0 if cumulates else lasting,
+            since_s=start_s if cumulates else since_s,
             onset_s=start_s + 60 - amount.window_s,
             last_s=start_s,
             excess_left=excess_left,
