@@ -113,8 +113,10 @@ class Level:
         return min(max(rho, 0.0), 1.0)
 
     def carried(self) -> float:
-        ratio = (self.carry_x + self.CARRY_PRIOR) / (self.carry_n + self.CARRY_PRIOR)
-        return min(ratio, self.CARRIED_MOST)
+        return min(self._lately(), self.CARRIED_MOST)
+
+    def _lately(self) -> float:
+        return (self.carry_x + self.CARRY_PRIOR) / (self.carry_n + self.CARRY_PRIOR)
 
     def expect(self, t_s: float) -> float:
         """Mean of one step at time `t_s`."""
@@ -139,7 +141,7 @@ class Level:
         rhythm = hourly * weekday
         usual = base * rhythm * steps
         if self.carry_fade > 0.0:
-            q = self.carried() - 1.0
+            q = min(self._lately() - 1.0, CAP)
             d = min(x / max(usual, 1e-9) - 1.0, CAP)
             weight = block_share * usual / (usual + 2.0)
             self.cov = self.rho_fade * self.cov + weight * d * q

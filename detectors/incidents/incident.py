@@ -256,6 +256,11 @@ def _minute(
         slow = max((s.excess for s in state.surges if s.signal == "slow_burn"), default=0.0)
         usual = replace(state.usual, told=max(state.usual.told, slow))
         state = replace(state, usual=usual)
+    if episode.closed_s is not None:
+        # What is over is no size of what may come: long windows are surprised for hours after it,
+        # and only a new run of excess reopens.
+        left = tuple(s for s in state.surges if s.signal == "slow_burn")
+        state = replace(state, surges=left)
     return replace(state, episode=episode)
 
 

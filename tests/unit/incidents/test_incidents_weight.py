@@ -79,3 +79,23 @@ def test_a_million_viewers_make_an_alert_of_a_watch_and_a_crisis_of_an_alert() -
     assert highest([viral(200_000.0, 5.6)]) == ALERT
     assert highest([viral(1_500_000.0, 5.6)]) == CRISIS
     assert highest([viral(1_500_000.0, 4.0)]) < ALERT
+
+
+def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
+    """Scores look back for hours; ten mentions a minute are over at once."""
+
+    def seen(at: int, negative: float, score: float) -> Detection:
+        readings = (
+            Reading("volume", negative, 1.0, 5.0, score),
+            Reading("negative", negative, 0.3, 2.0, score, window_s=3600),
+            Reading("negative_share", 0.7, 0.3, 0.5, score, window_s=14_400),
+        )
+        return minute(at, readings, mentions=round(negative) or 1, negative=negative)
+
+    minutes = [seen(m, 8.0, 8.0) for m in range(180)]
+    minutes += [seen(m, 0.3, 5.0) for m in range(180, 600)]
+    state, kinds = IncidentState(), []
+    for m in minutes:
+        state, changes = step(state, m, now_s=m.start_s + 60, config=CONFIG)
+        kinds += [c.kind for c in changes if c.kind in ("opened", "closed", "reopened")]
+    assert kinds == ["opened", "closed"]
