@@ -220,6 +220,18 @@ def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, windo
     return min(max(surge.lasting + gain * 60 / window_s, 0.0), LASTING_BOUND)
 
 
+def told(surge: Surge) -> Surge:
+    """The surge once a level has fallen: its run is over, what goes on begins a new one.
+
+    A slow burn's sums are its window's own; what was told of it is set aside elsewhere (usual.py).
+    """
+    if surge.signal == "slow_burn":
+        return surge
+    return msgspec.structs.replace(
+        surge, lasting=0.0, excess_left=0.0, observed=0.0, expected=0.0, mentions=0.0, negative=0.0
+    )
+
+
 def rest(surge: Surge, *, start_s: int) -> Surge | None:
     """Let the minutes up to `start_s` pass without any mention."""
     minutes = (start_s - surge.last_s) // 60

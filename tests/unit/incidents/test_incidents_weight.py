@@ -86,7 +86,7 @@ def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
 
     def seen(at: int, negative: float, score: float) -> Detection:
         readings = (
-            Reading("volume", negative, 1.0, 5.0, score),
+            Reading("volume", max(negative, 1.0), 1.0, 5.0, score),
             Reading("negative", negative, 0.3, 2.0, score, window_s=3600),
             Reading("negative_share", 0.7, 0.3, 0.5, score, window_s=14_400),
         )
@@ -94,8 +94,10 @@ def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
 
     minutes = [seen(m, 8.0, 8.0) for m in range(180)]
     minutes += [seen(m, 0.3, 5.0) for m in range(180, 600)]
-    state, kinds = IncidentState(), []
+    state, levels = IncidentState(), []
     for m in minutes:
         state, changes = step(state, m, now_s=m.start_s + 60, config=CONFIG)
-        kinds += [c.kind for c in changes if c.kind in ("opened", "closed", "reopened")]
-    assert kinds == ["opened", "closed"]
+        levels += [0 if c.kind == "closed" else c.episode.level for c in changes]
+    top = levels.index(CRISIS)
+    assert levels[top:] == sorted(levels[top:], reverse=True)
+    assert state.level == 0
