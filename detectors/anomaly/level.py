@@ -41,6 +41,9 @@ class Level:
     RHO_WEIGHT = 0.5
     CARRY_PRIOR = 2.0
     """Mentions that pull the carried ratio to 1."""
+    CARRIED_MOST = 1.5
+    """A lively hour explains at most half again as many in the next one: without a bound, a small
+    brand's crisis of threefold volume was expected within the hour that it began."""
     RHYTHM_MENTIONS = 10.0
     """Mentions that pull each hour's (and weekday's) factor to 1."""
     WEEKDAY_PRIOR = 2.0
@@ -110,6 +113,9 @@ class Level:
         return min(max(rho, 0.0), 1.0)
 
     def carried(self) -> float:
+        return min(self._lately(), self.CARRIED_MOST)
+
+    def _lately(self) -> float:
         return (self.carry_x + self.CARRY_PRIOR) / (self.carry_n + self.CARRY_PRIOR)
 
     def expect(self, t_s: float) -> float:
@@ -135,7 +141,7 @@ class Level:
         rhythm = hourly * weekday
         usual = base * rhythm * steps
         if self.carry_fade > 0.0:
-            q = min(self.carried() - 1.0, CAP)
+            q = min(self._lately() - 1.0, CAP)
             d = min(x / max(usual, 1e-9) - 1.0, CAP)
             weight = block_share * usual / (usual + 2.0)
             self.cov = self.rho_fade * self.cov + weight * d * q

@@ -21,7 +21,7 @@ from detectors.incidents.severity import (
     held_level,
     level_of,
 )
-from detectors.incidents.surge import Surge
+from detectors.incidents.surge import Surge, told
 from detectors.incidents.surges import advance, rest_all
 from detectors.incidents.usual import Usual, gap_minutes
 
@@ -256,6 +256,10 @@ def _minute(
         slow = max((s.excess for s in state.surges if s.signal == "slow_burn"), default=0.0)
         usual = replace(state.usual, told=max(state.usual.told, slow))
         state = replace(state, usual=usual)
+    if episode.level < state.level:
+        # What is over is no size of what may come: long windows are surprised for hours after it,
+        # and only a new run of excess raises the level again.
+        state = replace(state, surges=tuple(map(told, state.surges)))
     return replace(state, episode=episode)
 
 

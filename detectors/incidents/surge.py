@@ -165,12 +165,15 @@ def grow(
         amount.expected * per_minute
     )
     if surge is None or surge.excess_left <= 0.0:
-        # A new run of excess, or one that stands for itself.
+        # A new run of excess, or one that stands for itself. What lasts is the run: the long
+        # windows of a busy brand are surprised for hours by a rise too small to matter, and a
+        # lively minute amid them is no crisis.
+        cumulates = amount.slack is not None
         return Surge(
             key=key,
             smooth=smooth,
-            lasting=lasting,
-            since_s=since_s,
+            lasting=0.0 if cumulates else lasting,
+            since_s=start_s if cumulates else since_s,
             onset_s=start_s + 60 - amount.window_s,
             last_s=start_s,
             excess_left=excess_left,
@@ -225,6 +228,18 @@ def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, windo
         # The first window has spoken by its score; a lower score takes back at once.
         return surge.lasting
     return min(max(surge.lasting + gain * 60 / window_s, 0.0), LASTING_BOUND)
+
+
+def told(surge: Surge) -> Surge:
+    """The surge once a level has fallen: its run is over, what goes on begins a new one.
+
+    A slow burn's sums are its window's own; what was told of it is set aside elsewhere (usual.py).
+    """
+    if surge.signal == "slow_burn":
+        return surge
+    return msgspec.structs.replace(
+        surge, lasting=0.0, excess_left=0.0, observed=0.0, expected=0.0, mentions=0.0, negative=0.0
+    )
 
 
 def rest(surge: Surge, *, start_s: int) -> Surge | None:

@@ -115,6 +115,7 @@ class _Watched:
         if case is None:
             case = self._cases[incident.id] = Case(incident)
             self.result.cases.append(case)
+        case.note(incident)
         before = case.last.level if case.last is not incident and not case.last.closed_at else 0
         if incident.level >= ALERT > before:
             case.pages += 1

@@ -29,14 +29,14 @@ class Case(msgspec.Struct):
     """Minutes around the page of the signal that raised it."""
     signal: str = ""
 
-    @property
-    def reached(self) -> dict[int, float]:
-        """Epoch seconds of each level when first reached; a jump reaches the lower ones too."""
-        first: dict[int, float] = {}
-        for change in self.last.history:
+    reached: dict[int, float] = {}
+    """Epoch seconds of each level when first reached; a jump reaches the lower ones too."""
+
+    def note(self, incident: Incident) -> None:
+        """Take its levels in as they are told: a long incident's record forgets the first ones."""
+        for change in incident.history:
             for level in range(1, change.level + 1):
-                first.setdefault(level, change.at.timestamp())
-        return first
+                self.reached.setdefault(level, change.at.timestamp())
 
     @property
     def end_s(self) -> float:

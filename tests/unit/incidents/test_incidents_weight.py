@@ -1,0 +1,103 @@
+"""What weighs: a run that lasts, two witnesses at once, and one post that a million people see."""
+
+from detectors.anomaly.reading import Reading
+from detectors.incidents.detection import Detection
+from detectors.incidents.incident import Change, IncidentState, step
+from detectors.incidents.severity import ALERT, CRISIS, WATCH, SeverityConfig
+
+CONFIG = SeverityConfig()
+T0 = 1_767_225_600
+
+
+def highest(minutes: list[Detection]) -> int:
+    state, top = IncidentState(), 0
+    changes: tuple[Change, ...]
+    for minute in minutes:
+        state, changes = step(state, minute, now_s=minute.start_s + 60, config=CONFIG)
+        top = max([top, *(c.episode.level for c in changes)])
+    return top
+
+
+def minute(at: int, readings: tuple[Reading, ...], **sums: float) -> Detection:
+    return Detection(
+        brand="kopi",
+        start_s=T0 + 60 * at,
+        readings=readings,
+        mentions=int(sums.get("mentions", 0)),
+        negative=sums.get("negative", 0.0),
+        top_reach=sums.get("top_reach", 0.0),
+    )
+
+
+def busy(at: int, mood: float, score: float) -> Detection:
+    """A minute of a hundred mentions whose share of four hours is surprising."""
+    readings = (
+        Reading("volume", 100.0, 100.0, 140.0, 0.5),
+        Reading("negative", 100.0 * mood, 30.0, 45.0, 1.0),
+        Reading("negative_share", 0.34, 0.30, 0.33, score, window_s=14_400),
+    )
+    return minute(at, readings, mentions=100, negative=100.0 * mood)
+
+
+def test_hours_a_little_worse_and_one_lively_minute_page_nobody() -> None:
+    hours = [busy(m, 0.34, 3.6) for m in range(1500)]
+    lively = [busy(m, 0.45, 3.7) for m in (1500, 1501)]
+    assert highest(hours + lively) < ALERT
+
+
+def test_hours_that_are_much_worse_do_page() -> None:
+    assert highest([busy(m, 0.45, 4.8) for m in range(600)]) >= ALERT
+
+
+def small(at: int, volume: float, share: float) -> Detection:
+    """A minute of complaints where one mention in ten minutes is usual."""
+    readings = (
+        Reading("volume", 4.0, 0.1, 1.5, volume),
+        Reading("negative", 3.6, 0.03, 1.0, 4.5, window_s=3600),
+        Reading("negative_share", 0.9, 0.3, 0.8, share, window_s=3600),
+    )
+    return minute(at, readings, mentions=4, negative=3.6)
+
+
+def test_more_and_worse_at_once_page_where_neither_would() -> None:
+    assert highest([small(m, 4.0, 4.0) for m in range(12)]) >= ALERT
+    assert highest([small(m, 4.0, 0.0) for m in range(12)]) == WATCH
+    assert highest([small(m, 0.0, 4.0) for m in range(12)]) == WATCH
+
+
+def test_more_and_worse_in_a_single_minute_page_nobody() -> None:
+    assert highest([small(0, 300.0, 300.0)]) < ALERT
+
+
+def viral(seen: float, score: float) -> Detection:
+    return minute(0, (Reading("velocity", seen, 50.0, 9_000.0, score),), top_reach=seen)
+
+
+def test_a_million_viewers_make_an_alert_of_a_watch_and_a_crisis_of_an_alert() -> None:
+    assert highest([viral(200_000.0, 4.6)]) == WATCH
+    assert highest([viral(1_500_000.0, 4.6)]) == ALERT
+    assert highest([viral(200_000.0, 5.6)]) == ALERT
+    assert highest([viral(1_500_000.0, 5.6)]) == CRISIS
+    assert highest([viral(1_500_000.0, 4.0)]) < ALERT
+
+
+def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
+    """Scores look back for hours; ten mentions a minute are over at once."""
+
+    def seen(at: int, negative: float, score: float) -> Detection:
+        readings = (
+            Reading("volume", max(negative, 1.0), 1.0, 5.0, score),
+            Reading("negative", negative, 0.3, 2.0, score, window_s=3600),
+            Reading("negative_share", 0.7, 0.3, 0.5, score, window_s=14_400),
+        )
+        return minute(at, readings, mentions=round(negative) or 1, negative=negative)
+
+    minutes = [seen(m, 8.0, 8.0) for m in range(180)]
+    minutes += [seen(m, 0.3, 5.0) for m in range(180, 600)]
+    state, levels = IncidentState(), []
+    for m in minutes:
+        state, changes = step(state, m, now_s=m.start_s + 60, config=CONFIG)
+        levels += [0 if c.kind == "closed" else c.episode.level for c in changes]
+    top = levels.index(CRISIS)
+    assert levels[top:] == sorted(levels[top:], reverse=True)
+    assert state.level == 0
