@@ -187,8 +187,9 @@ def _organic(
 ) -> Organic:
     authors, _ = _sum("authors", now, 0)
     five = sum(sorted(authors.values(), reverse=True)[:5])
-    followers = {k.mention.author: k.mention.followers for k in sample}
-    days = {k.mention.author: k.mention.account_days for k in sample}
+    # 0 is unknown: what one mention does not tell another of the same author may.
+    followers = {k.mention.author: k.mention.followers for k in sample if k.mention.followers}
+    days = {k.mention.author: k.mention.account_days for k in sample if k.mention.account_days}
     return Organic(
         author_concentration=round(min(five / total, 1.0), 4) if total else 0.0,
         near_duplicate_share=round(sum(g.share for g in groups if len(g.members) > 1), 4),
@@ -199,11 +200,10 @@ def _organic(
 
 
 def _share_below(bound: int, by_author: dict[str, int]) -> float | None:
-    """Share of the authors below a bound, of those of whom anything is known (0: nothing)."""
-    known = [value for value in by_author.values() if value > 0]
-    if len(known) < LEAST_KNOWN:
+    """Share of the authors below a bound, None of too few."""
+    if len(by_author) < LEAST_KNOWN:
         return None
-    return round(sum(value < bound for value in known) / len(known), 4)
+    return round(sum(value < bound for value in by_author.values()) / len(by_author), 4)
 
 
 def _flags(organic: Organic, mentions: float) -> tuple[str, ...]:

@@ -38,6 +38,10 @@ the hour that a crisis "carries on"; that is no reason to call it usual. The day
 expectation by about that much in three hours by itself."""
 GONE = 1.0
 """Evidence below this, with no excess left, is no surge."""
+SHARE_MINUTES = 240.0
+"""A worse mood among few mentions is told by the share's longest window, four hours..."""
+SHARE_GONE = 0.5
+"""... and half a complaint is no run."""
 
 
 class Surge(msgspec.Struct, frozen=True, array_like=True):
@@ -245,10 +249,17 @@ def told(surge: Surge) -> Surge:
 def rest(surge: Surge, *, start_s: int) -> Surge | None:
     """Let the minutes up to `start_s` pass without any mention."""
     minutes = (start_s - surge.last_s) // 60
-    per_minute = surge.recent_expected / RECENT_MINUTES
     fade = (1.0 - DOWN) ** minutes
     smooth = surge.smooth * fade
-    excess_left = max(surge.excess_left - minutes * SLACK * max(per_minute, surge.base), 0.0)
+    if surge.signal == "negative_share":
+        # Where nothing is said nothing is expected either: the run only ages.
+        per_minute = 0.0
+        excess_left = surge.excess_left * math.exp(-minutes / SHARE_MINUTES)
+        if excess_left < SHARE_GONE:
+            excess_left = 0.0
+    else:
+        per_minute = surge.recent_expected / RECENT_MINUTES
+        excess_left = max(surge.excess_left - minutes * SLACK * max(per_minute, surge.base), 0.0)
     if excess_left <= 0.0 and smooth < GONE:
         return None
     keep = math.exp(-minutes / RECENT_MINUTES)

@@ -153,7 +153,12 @@ def test_scripts_that_post_in_the_same_seconds_are_flagged() -> None:
 
 @pytest.mark.parametrize(
     ("days", "share", "flagged"),
-    [(lambda i: 3 if i % 2 else 900, 0.5, True), (lambda _: 900, 0.0, False), (None, None, False)],
+    [
+        (lambda i: 3 if i % 4 < 2 else 900, 0.5, True),
+        (lambda i: 0 if i % 2 else 3, 1.0, True),
+        (lambda _: 900, 0.0, False),
+        (None, None, False),
+    ],
 )
 def test_accounts_made_for_the_occasion_are_flagged_where_their_age_is_known(
     days: Callable[[int], int] | None, share: float | None, flagged: bool
@@ -161,9 +166,10 @@ def test_accounts_made_for_the_occasion_are_flagged_where_their_age_is_known(
     rng = random.Random(4)
     evidence = Evidence()
     ordinary(evidence, rng, range(30))
-    for i in range(60):
-        at_s = T0 + 1800 + 4.0 * i
-        known = {"account_days": days(i)} if days else {}
+    for i in range(90):
+        at_s = T0 + 1800 + 2.0 * i
+        # Every author writes twice; a source may tell the age of an account once only.
+        known = {"account_days": days(i), "author": f"akun{i // 2}"} if days else {}
         evidence.observe(mention(rng, at_s, rng.choice(OUTAGE), bad=True, **known))
     evidence.advance(T0 + 34 * 60)
     told = evidence.explain(signal="negative", onset_s=T0 + 1800, observed=60.0, expected=1.0)

@@ -4,6 +4,7 @@ from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
 from detectors.incidents.incident import Change, IncidentState, step
 from detectors.incidents.severity import ALERT, CRISIS, WATCH, SeverityConfig
+from detectors.incidents.surge import Amount, Surge, grow, rest
 
 CONFIG = SeverityConfig()
 T0 = 1_767_225_600
@@ -101,3 +102,22 @@ def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
     top = levels.index(CRISIS)
     assert levels[top:] == sorted(levels[top:], reverse=True)
     assert state.level == 0
+
+
+def test_a_worse_mood_among_few_mentions_outlives_the_minutes_without_any() -> None:
+    def angry(at_s: int, surge: Surge | None) -> Surge | None:
+        # One complaint where a third of them is usual.
+        amount = Amount(1.0, 0.3, 1.0, 1.0, slack=0.36)
+        reading = Reading("negative_share", 0.9, 0.3, 0.6, 3.0, window_s=3600)
+        return grow(surge, "negative_share", reading, amount, start_s=at_s, score_cap=8.0)
+
+    surge: Surge | None = None
+    for n in range(12):
+        at_s = T0 + 600 * n
+        if surge is not None:
+            surge = rest(surge, start_s=at_s - 60)
+        surge = angry(at_s, surge)
+    assert surge is not None
+    assert surge.mentions == 12
+    assert surge.excess > 8.0
+    assert rest(surge, start_s=T0 + 2 * 86_400) is None
