@@ -48,8 +48,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Aware; a naive time is an error of the connector and becomes a dead letter. A deletion gets
     the time of what it deletes, if that was seen."""
     keeps_time: bool = False
-    """The source tells when an edit happened, not when the item was published: the time of its
-    first version holds, if that was seen."""
+    """The source tells when an edit happened, not when the item was published, or no time at all:
+    the time that its first version came with holds, if that was seen."""
     text: str = ""
     author: str = ""
     url: str = ""

@@ -3,10 +3,11 @@
 A deletion has no text, so it cannot be matched, and sending it to all brands would drown them in
 the deletions of a whole network. Some sources tell of an edit or a deletion only when it happened,
 while the stream knows a mention by its id and the time that it was published. And a source that
-delivers again (Meta, for 36 hours) must not bring back what was deleted meanwhile.
+delivers again (Meta, for 36 hours) must not bring back what was deleted meanwhile. What has no time
+of its own (a feed's entry without a date) keeps the one that it was given first.
 
 The last ids that matched are kept as short hashes in a ring of small segments in
-`siaga.cursors.v1`, each written with the cursor that covers it.
+`siaga.cursors.v1`, each written with the mentions that it knows of, or before them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ from streams.records import LIVE, Run
 from streams.topics import CURSORS
 
 SEGMENT_IDS = 128
-"""A segment is at most 2 KB: the open one is written again with each cursor."""
+"""A segment is at most 2 KB: the open one is written again with each append."""
 
 SEGMENTS = 400
 """51,200 ids a source, at most 800 KB in memory and on the log."""
@@ -113,7 +114,7 @@ class BrandMemory:
             self._changed[self._number] = None
 
     def unsaved(self) -> list[Entry]:
-        """Return the records to append with the next cursor."""
+        """Return the records to append before the next mentions, or with the next cursor."""
         return [self._entry(number) for number in self._changed]
 
     def saved(self, entries: Sequence[Entry]) -> None:

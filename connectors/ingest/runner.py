@@ -301,7 +301,10 @@ class Runner:
             return
         # What is appended stays in `_waiting` until acknowledged: a cancelled append is repeated.
         entries, held = tuple(self._waiting), self._held
-        await self._publisher.append(entries)
+        # With them what the door must know when they are fetched again after a crash.
+        segments = self.door.memory.unsaved()
+        await self._publisher.append((*segments, *entries))
+        self.door.memory.saved(segments)
         del self._waiting[: len(entries)]
         self._held -= held
         self.mentions += held

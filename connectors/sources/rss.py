@@ -110,13 +110,14 @@ class RssConnector:
         return Page(tuple(items), cursor if following == at else encoded)
 
     def _item(self, entry: Entry, now: datetime) -> Item:
-        published = entry.published or entry.updated or now
+        dated = entry.published or entry.updated
         revision = 0
         if entry.published and entry.updated and entry.updated > entry.published:
             revision = int((entry.updated - entry.published).total_seconds())
         return Item(
             native_id=entry.id,
-            published_at=published,
+            published_at=dated or now,
+            keeps_time=dated is None,
             text=entry.text,
             author=entry.author,
             url=entry.url,

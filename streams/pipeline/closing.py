@@ -8,7 +8,7 @@ from detectors.incidents.severity import may_rise
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.detect import elapsed, learn, score
 from streams.pipeline.judge import judge
-from streams.pipeline.minutes import MINUTE_S, OpenMinute, minute_of
+from streams.pipeline.minutes import MINUTE_S, OpenMinute, minute_of, together
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.state import BrandState
 from streams.pipeline.watermark import Marks
@@ -77,28 +77,27 @@ def glance(config: PipelineConfig, brand: BrandState, clock_s: float, out: Outco
         Whether the state has changed.
     """
     hot = brand.hot
-    if not hot.touched:
+    clock_s = max(clock_s, hot.looked_s)
+    # A minute that has not begun on this clock is still to be looked at.
+    due = sorted(minute_s for minute_s in hot.touched if minute_s < clock_s)
+    if not due or not _matters(config, brand):
         return False
-    if not _matters(config, brand):
-        return False
-    hot.looked_s = clock_s = max(clock_s, hot.looked_s)
+    hot.looked_s = clock_s
+    hot.touched.difference_update(due)
     now = _time(clock_s)
-    for minute_s in sorted(hot.touched):
-        ratio = elapsed(minute_s, clock_s)
+    for minute_s in due:
         minute = hot.minutes.get(minute_s)
-        if ratio <= 0 or minute is None:
+        if minute is None:
             continue
         counts, detection = score(
             brand,
             minute_s,
             minute,
             announced=config.announced(brand.brand, minute_s),
-            elapsed_ratio=min(ratio, MOST_ELAPSED),
+            elapsed_ratio=min(elapsed(minute_s, clock_s), MOST_ELAPSED),
         )
         _decide(config, brand, detection, now, out)
         brand.latest = _minute(brand, minute_s, counts, detection.readings, ())
-    # A minute that has not begun on this clock is still to be looked at.
-    hot.touched = {minute_s for minute_s in hot.touched if minute_s >= clock_s}
     return True
 
 
@@ -106,17 +105,13 @@ def _matters(config: PipelineConfig, brand: BrandState) -> bool:
     """Whether the open minutes could raise a level, given what the closed ones left."""
     if brand.busy():
         return True
-    negative, top_reach, security = 0.0, 0.0, 0
-    for minute in brand.hot.minutes.values():
-        negative += minute.negative_mass
-        top_reach = max(top_reach, minute.top_reach)
-        security += minute.security
+    held = together(brand.hot.minutes.values())
     return may_rise(
         brand.incident.surges if brand.incident else (),
         config.severity_of(brand.brand),
-        negative=negative,
-        top_reach=top_reach,
-        security=security,
+        negative=held.negative,
+        top_reach=held.top_reach,
+        security=held.security,
     )
 
 

@@ -213,6 +213,12 @@ class Horizon:
             elif (hour + 1) * HOUR_S <= now_s - RESTS_AFTER_S:
                 at.rest(self._keep)
 
+    def rest(self) -> None:
+        """Let go of the memory: what comes is looked up where the ids are kept."""
+        self._slots.clear()
+        for at in self._hours.values():
+            at.rest(self._keep)
+
     def changes(self) -> dict[str, bytes | None]:
         """Segments to write since the last call (None: delete), by name; the last use leads."""
         out: dict[str, bytes | None] = dict.fromkeys(self._dropped)
@@ -283,15 +289,13 @@ def _restored(segments: list[Stored], extent: Extent | None, keep: Keep) -> _Hou
     ids = bytearray()
     heads = (int.from_bytes(segment[:SEGMENT_HEAD]) for segment in segments)
     most, at.used_s = extent or (sys.maxsize, float(max(heads)))
-    for segment in segments:
+    for n, segment in enumerate(segments, start=1):
         more = segment[SEGMENT_HEAD : SEGMENT_HEAD + ID_BYTES * (most - at.count)]
         at.count += len(more) // ID_BYTES
         ids += more
-        if len(ids) > MOST_RUN_BYTES - SEGMENT_BYTES:
-            whole = len(ids) // SEGMENT_BYTES * SEGMENT_BYTES
-            at.runs = with_run(at.runs, bytes(ids[:whole]), keep)
+        if n == len(segments) or len(ids) > MOST_RUN_BYTES - SEGMENT_BYTES:
+            if whole := len(ids) // SEGMENT_BYTES * SEGMENT_BYTES:
+                at.runs = with_run(at.runs, bytes(ids[:whole]), keep)
             del ids[:whole]
-    if whole := len(ids) // SEGMENT_BYTES * SEGMENT_BYTES:
-        at.runs = with_run(at.runs, bytes(ids[:whole]), keep)
-    at.tail = keep(bytes(ids[whole:]))
+    at.tail = keep(bytes(ids))
     return at

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from detectors.incidents.severity import ALERT, SeverityConfig
 from detectors.incidents.usual import Usual
-from streams.pipeline.minutes import MINUTE_S
+from streams.pipeline.minutes import MINUTE_S, together
 from streams.pipeline.state import BrandState
 from streams.pipeline.watermark import Marks
 from streams.records import Mention, Scored
@@ -32,17 +32,14 @@ def hurries(
     """
     if brand.level() >= ALERT:
         return None
-    negative, security, far = 0.0, 0, False
-    for minute in brand.hot.minutes.values():
-        negative += minute.negative_mass
-        security += minute.security
-        far |= minute.top_reach >= dials.velocity_alert_reach
-    if negative < dials.alert_excess and not security and not far:
-        return None
     if not any(one.sentiment == "negative" for one in fresh):
         return None
     at_s = _clock_s(fresh[-1].mention, marks)
     if at_s < brand.hot.looked_s + EVERY_S:
+        return None
+    negative, security, top_reach = together(brand.hot.minutes.values())
+    far = top_reach >= dials.velocity_alert_reach
+    if negative < dials.alert_excess and not security and not far:
         return None
     usual = brand.incident.usual if brand.incident else Usual()
     minutes = max(at_s - min(brand.hot.minutes), 0.0) / MINUTE_S

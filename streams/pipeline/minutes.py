@@ -1,5 +1,8 @@
 """Minutes in event time: mentions fill them, the watermark closes them; then they never change."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import msgspec
 
 from streams.pipeline.authors import distinct, note
@@ -107,6 +110,30 @@ class OpenMinute(msgspec.Struct):
             by_channel=dict(self.by_channel),
             by_topic=dict(self.by_topic),
         )
+
+
+class Together(NamedTuple):
+    """What open minutes hold of what raises a level."""
+
+    negative: float
+    security: int
+    top_reach: float
+
+
+def together(minutes: Iterable[OpenMinute]) -> Together:
+    """Sum up open minutes.
+
+    Examples
+    --------
+    >>> together([OpenMinute(negative_mass=0.5, top_reach=9.0), OpenMinute(negative_mass=0.25)])
+    Together(negative=0.75, security=0, top_reach=9.0)
+    """
+    negative, security, top_reach = 0.0, 0, 0.0
+    for minute in minutes:
+        negative += minute.negative_mass
+        security += minute.security
+        top_reach = max(top_reach, minute.top_reach)
+    return Together(negative, security, top_reach)
 
 
 def minute_of(time_s: float) -> int:

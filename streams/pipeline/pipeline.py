@@ -33,9 +33,11 @@ from streams.records import (
 BACKFILL = "backfill"
 """The run of an imported history: it trains and never alerts."""
 
-
 FOLDED_AFTER_S = 3600
 """Of rest; a brand that is mentioned more often would be encoded and decoded again and again."""
+
+MOST_FOLDED = 50
+"""Brands of one tick: those of a start came to rest together, and records wait meanwhile."""
 
 
 class Pipeline:
@@ -138,7 +140,7 @@ class Pipeline:
             if silenced:
                 state.wake(brand)
         if (watermark_s := marks.watermark_s(blind_after_s=blind_after_s)) is not None:
-            state.fold(tick.run, before_s=watermark_s - FOLDED_AFTER_S)
+            state.fold(tick.run, before_s=watermark_s - FOLDED_AFTER_S, most=MOST_FOLDED)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands

@@ -83,7 +83,7 @@ class Recovered:
     Parameters
     ----------
     keep
-        Where full segments of ids go: they are most of a large state.
+        Where full segments of ids go until they are handed out: they are most of a large state.
     """
 
     def __init__(self, keep: Keep = in_memory) -> None:
@@ -125,14 +125,20 @@ class Recovered:
         for at in [at for at in self._found if at[0] == partition]:
             del self._found[at]
 
-    def take(self, partition: int, bank: BankConfig) -> PartitionState:
-        """Hand out the state of a partition; this object keeps nothing of it."""
+    def take(self, partition: int, bank: BankConfig, keep: Keep = in_memory) -> PartitionState:
+        """Hand out the state of a partition; this object keeps nothing of it.
+
+        Parameters
+        ----------
+        keep
+            Where the state puts its ids from now on.
+        """
         brands: Mapping[tuple[Run, str], tuple[Mapping[str, bytes], Mapping[str, Stored]]] = {
             (run, brand): (parts, found.segments)
             for (p, run, brand), found in self._found.items()
             if p == partition and (parts := found.parts())
         }
         marks = self._marks.get(partition)
-        state = PartitionState.restore(partition, bank, brands, marks, self._keep)
+        state = PartitionState.restore(partition, bank, brands, marks, keep)
         self.drop(partition)
         return state

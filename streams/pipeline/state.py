@@ -8,6 +8,7 @@ used linearly, by the one stream that owns the partition.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from os import urandom
 
 import msgspec
@@ -124,15 +125,9 @@ class BrandState:
     def _part(self, name: str) -> bytes | None:
         if name in self.kept:
             return self.kept[name]
-        if name == "evidence":
-            return self.evidence.snapshot()
-        if name == "bank":
-            return self.bank.snapshot()
-        if name == "series":
-            return self.series.snapshot()
-        if name == "habits":
-            return self.habits.snapshot()
-        return self.incident.snapshot() if self.incident is not None else None
+        part = getattr(self, name)
+        value: bytes | None = part.snapshot() if part is not None else None
+        return value
 
     def fold(self) -> None:
         """Encode again what a quiet brand does not need; its last minute is too old to be shown."""
@@ -140,15 +135,19 @@ class BrandState:
             if (value := self._part(name)) is not None:
                 self.kept[name] = value  # first: metrics, beside us, find one of the two
                 del vars(self)[name]
+        self.seen.rest()
         self.latest = None
 
     def series_names(self) -> list[str]:
         """Names of the series that have begun; what is encoded stays so."""
-        series: Series | None = vars(self).get("series")
-        if series is not None:
-            return series.names()
-        value = self.kept.get("series")
-        return names_of(value) if value is not None else []
+        # Metrics, beside us: what was encoded at the first look may be decoded before the next.
+        for _ in range(2):
+            series: Series | None = vars(self).get("series")
+            if series is not None:
+                return series.names()
+            if (value := self.kept.get("series")) is not None:
+                return names_of(value)
+        return []
 
     def inherit(self, past: "BrandState") -> None:
         """Begin with what another run has taught."""
@@ -235,11 +234,10 @@ class PartitionState:
         self._awake[brand.run].discard(brand.brand)
         self._resting.setdefault(brand.run, {})[brand.brand] = brand.hot.closed_through_s or 0
 
-    def fold(self, run: Run, *, before_s: float) -> None:
-        """Encode the brands that have rested since before a time: most will for hours."""
+    def fold(self, run: Run, *, before_s: float, most: int) -> None:
+        """Encode brands that have rested since before a time: most will for hours."""
         resting = self._resting.get(run, {})
-        while resting:
-            name, since_s = next(iter(resting.items()))
+        for name, since_s in list(islice(resting.items(), most)):
             if since_s >= before_s:
                 return
             del resting[name]

@@ -57,8 +57,8 @@ class Core:
         The compacted topic that holds the states, with as many partitions as the mentions topic.
     clock
         Wall clock; for latencies and dead letters only, never for decisions.
-    keep
-        Where the states' ids go that are seldom asked for.
+    new_keep
+        Begins a place for the states' ids that are seldom asked for; a restore begins new ones.
     more
         Entries that go out with those of a mentions record, at least once as they do.
 
@@ -76,7 +76,7 @@ class Core:
         state_topic: str,
         shown_run: str = LIVE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        keep: Keep = in_memory,
+        new_keep: Callable[[], Keep] = lambda: in_memory,
         more: Callable[[Outcome], list[Entry]] = nothing_more,
     ) -> None:
         self.log = store
@@ -84,7 +84,7 @@ class Core:
         self.state_topic = state_topic
         self.shown_run = shown_run
         self.clock = clock
-        self.keep = keep
+        self.new_keep = new_keep
         self.more = more
         self.held: Callable[[], bool] = lambda: True
         self.owned: frozenset[int] = frozenset()
@@ -237,7 +237,7 @@ class Core:
             life = self._life
             bank = self.pipeline.config.bank
             found = await patiently(
-                lambda: restored(self.log, self.state_topic, partitions, bank, self.keep)
+                lambda: restored(self.log, self.state_topic, partitions, bank, self.new_keep)
             )
             if life == self._life:
                 for partition, state in found.items():

@@ -35,7 +35,7 @@ RESTORED = Counter(
 
 SCRATCH = Gauge(
     "siaga_worker_scratch_bytes",
-    "Size of the scratch file that holds the ids of earlier mentions.",
+    "Size of the scratch files that hold the ids of earlier mentions.",
     registry=REGISTRY,
 )
 

@@ -31,12 +31,19 @@ async def patiently(read: Callable[[], Awaitable[T]]) -> T:
 
 
 async def restored(
-    store: Log, state_topic: str, partitions: Collection[int], bank: BankConfig, keep: Keep
+    store: Log,
+    state_topic: str,
+    partitions: Collection[int],
+    bank: BankConfig,
+    new_keep: Callable[[], Keep],
 ) -> dict[int, PartitionState]:
-    """Read the states of partitions back from the changelog, all in one go."""
+    """Read the states of partitions back from the changelog, all in one go.
+
+    What is put away while reading is gone with this call; the states begin elsewhere.
+    """
     wanted = sorted(partitions)
     began = monotonic()
-    found = Recovered(keep)
+    found, keep = Recovered(new_keep()), new_keep()
     values = 0
     async for chunk in store.read(state_topic, partitions=wanted):
         for record in chunk:
@@ -47,7 +54,7 @@ async def restored(
     states = {}
     for partition in wanted:
         await asyncio.sleep(0)  # sorting millions of ids takes a while
-        state = states[partition] = found.take(partition, bank)
+        state = states[partition] = found.take(partition, bank, keep)
         if state.applied < 0:
             # A new group starts at the oldest record that is kept.
             state.applied = starts.get(partition, 0) - 1

@@ -1,16 +1,21 @@
-"""A scratch file for what is seldom asked for: a cache of the changelog, gone with the process.
+"""Scratch files for what is seldom asked for: a cache of the changelog, gone with the process.
 
-It has no name (another process cannot find it and a kill leaves nothing behind). The space of a
+A file has no name (another process cannot find it and a kill leaves nothing behind). The space of a
 piece is free again when nobody holds the piece: sizes are rounded up by an eighth at most, so that
 a free place fits the next one. What cannot be written (no folder, a full disk) stays in memory.
+
+A free place serves its own size only, and a restore puts other sizes away than the work after it:
+so each has a file of its own, whose space comes back as a whole.
 """
 
 import logging
+import os
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
+from weakref import ref
 
-from streams.pipeline.runs import Stored
+from streams.pipeline.runs import Keep, Stored
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +70,6 @@ class Scratch:
         except OSError as e:
             self._tell(e)
             return value
-        self._tell(None)
         return Piece(self, at, len(value))
 
     def _write(self, value: bytes) -> int:
@@ -74,20 +78,25 @@ class Scratch:
             self._file = TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - lives as long as we
         place = _place(len(value))
         free = self._free.get(place)
-        if free:
-            at = free.pop()
-        else:
-            at = self.size
-            self.size += place
+        at = free.pop() if free else self.size
         try:
-            self._file.seek(at)
-            left = memoryview(value)
-            while left:
-                left = left[self._file.write(left) :]
+            self._fill(self._file.fileno(), at, value)
         except OSError:
-            self.free(at, place)
+            if at < self.size:
+                self.free(at, place)
             raise
+        if at == self.size:
+            # A free place can be written on a full disk too: only a longer file says more.
+            self.size += place
+            self._tell(None)
         return at
+
+    @staticmethod
+    def _fill(file: int, at: int, value: bytes) -> None:
+        left = memoryview(value)
+        while left:
+            written = os.pwrite(file, left, at)
+            at, left = at + written, left[written:]
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes of a piece.
@@ -97,10 +106,7 @@ class Scratch:
         OSError
             When the disk fails. The worker must stop: the changelog has it all.
         """
-        value = b""
-        if self._file is not None:
-            self._file.seek(at)
-            value = self._file.read(size)
+        value = os.pread(self._file.fileno(), size, at) if self._file is not None else b""
         if len(value) < size:
             raise OSError(f"the scratch file in {self.folder} has lost {size} bytes at {at}")
         return value
@@ -120,6 +126,26 @@ class Scratch:
         elif error is None and self._full:
             log.info("The scratch file in %s can be written again", self.folder)
         self._full = error is not None
+
+
+class Scratches:
+    """The scratch files of a worker; one is gone when nobody holds a piece or its `keep`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: tuple[ref[Scratch], ...] = ()
+        """Replaced as a whole: the metrics look at it from another thread."""
+
+    def new(self) -> Keep:
+        """Begin a file."""
+        scratch = Scratch(self.folder)
+        self._files = (*(at for at in self._files if at() is not None), ref(scratch))
+        return scratch.keep
+
+    @property
+    def size(self) -> int:
+        """Bytes that all files take."""
+        return sum(scratch.size for at in self._files if (scratch := at()) is not None)
 
 
 def _place(size: int) -> int:

@@ -90,7 +90,7 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     from streams.worker import metrics
     from streams.worker.app import run
     from streams.worker.core import Core
-    from streams.worker.scratch import Scratch
+    from streams.worker.scratch import Scratches
     from streams.worker.view import StateView
 
     await log_.ensure(all_topics(settings.worker.id))
@@ -112,14 +112,14 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     def stars(outcome: Outcome) -> list[Entry]:
         return ratings(book, outcome.scored) if outcome.run == LIVE else []
 
-    scratch = Scratch(settings.worker.state_dir or settings.data_dir)
-    metrics.SCRATCH.set_function(lambda: scratch.size)
+    scratches = Scratches(settings.worker.state_dir or settings.data_dir)
+    metrics.SCRATCH.set_function(lambda: scratches.size)
     core = Core(
         log_,
         pipeline,
         state_topic=state_topic(settings.worker.id),
         shown_run=settings.shown_run,
-        keep=scratch.keep,
+        new_keep=scratches.new,
         more=stars,
     )
     metrics.UP.set(1)

@@ -8,6 +8,7 @@ the stream at the one interpreter, so what was written of a brand is kept until 
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -37,7 +38,8 @@ class StateView(Collector):
     def __init__(self, core: Core, settings: RootSettings) -> None:
         self.core = core
         self.settings = settings
-        self._shown: dict[BrandState, _Shown] = {}
+        # Weak: a state that the core drops must not live on until the next scrape.
+        self._shown: WeakKeyDictionary[BrandState, _Shown] = WeakKeyDictionary()
 
     def describe(self) -> Iterator[Metric]:
         """Nothing beforehand: the families depend on what is owned."""
@@ -48,20 +50,18 @@ class StateView(Collector):
         run, worker = self.settings.shown_run, self.settings.worker
         states = list(self.core.states.values())
         families = Families(self.settings)
-        shown: dict[BrandState, _Shown] = {}
+        shown: list[_Shown] = []
         for state in states:
             marks = state.marks.get(run)
             watermark_s = marks.watermark_s(blind_after_s=worker.blind_after_s) if marks else None
             # Not the clock: a slow source's lateness alone makes every closed minute old.
             closed_s = (watermark_s or 0.0) - worker.allowed_lateness_s
-            for brand in list(state.brands.values()):
-                if brand.run == run:
-                    shown[brand] = self._show(families, brand, closed_s)
-        self._shown = shown
+            brands = [brand for brand in list(state.brands.values()) if brand.run == run]
+            shown += [self._show(families, brand, closed_s) for brand in brands]
         for state in states:
             families.add_partition(state, run, worker.blind_after_s)
         own = families.all()
-        texts = zip(*(one.texts for one in shown.values()), strict=True)
+        texts = zip(*(one.texts for one in shown), strict=True)
         columns = ["".join(column) for column in texts] or [""] * len(own)
         return iter([Written(f, column + lines(f)) for f, column in zip(own, columns, strict=True)])
 
@@ -72,7 +72,8 @@ class StateView(Collector):
         if known is not None and known[:2] == (revision, readings):
             return known
         families.add_brand(brand, closed_s=closed_s)
-        return _Shown(revision, readings, families.take())
+        shown = self._shown[brand] = _Shown(revision, readings, families.take())
+        return shown
 
 
 def shows_readings(brand: BrandState, closed_s: float) -> bool:

@@ -19,7 +19,7 @@ from streams.records import Action, Batch, Mention, Tick
 from streams.registry import REGISTRY
 from streams.topics import DEAD, MENTIONS, MINUTES, SCORED, all_topics, state_topic
 from streams.worker.core import Core
-from streams.worker.scratch import Scratch
+from streams.worker.scratch import Scratches
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 READER = Language()
@@ -323,23 +323,26 @@ def test_a_restart_knows_the_ids_that_had_left_the_memory(tmp_path: Path) -> Non
         )
         return codec.encode(Batch(brand="toko", mentions=mentions))
 
-    def worker(log: Watched, folder: Path) -> tuple[Core, Scratch]:
-        scratch = Scratch(folder)
+    def worker(log: Watched, folder: Path) -> tuple[Core, Scratches]:
+        scratches = Scratches(folder)
         pipeline = Pipeline(PipelineConfig(brands=frozenset({"toko"})), READER)
-        return Core(log, pipeline, state_topic=STATE, keep=scratch.keep), scratch
+        return Core(log, pipeline, state_topic=STATE, new_keep=scratches.new), scratches
 
     async def main() -> None:
         values = [many(n) for n in range(records)]
         log = await opened(tmp_path, [*values, *values])
-        core, scratch = worker(log, tmp_path)
+        core, scratches = worker(log, tmp_path)
         await core.assign([0])
         for n in range(records):
             await core.take(0, n, values[n], lambda: None)
             await core.flush()
-        assert scratch.size > 0
-        again, scratch = worker(log, tmp_path)
-        await again.assign([0])
-        assert scratch.size > 0
+        assert scratches.size > 0
+        again, scratches = worker(log, tmp_path)
+        for _ in range(2):
+            again.drop()
+            await again.assign([0])
+            # 8 bytes an id, and what its places are larger than what is in them.
+            assert 0 < scratches.size <= 1.1 * 8 * per_record * records
         for n in range(records):
             await again.take(0, records + n, values[n], lambda: None)
         brand = again.states[0].brands["live", "toko"]

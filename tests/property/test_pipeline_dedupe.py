@@ -20,7 +20,8 @@ STEPS = st.lists(
         st.integers(0, 2),  # which revision of it
         st.one_of(st.integers(0, 120), st.integers(0, 4 * HOUR_S)),  # how long it was on its way
         st.one_of(st.just(0), st.integers(0, MOST_MOVE_S)),  # how far the watermark moves then
-        st.sampled_from(["go", "go", "flush", "die"]),  # the worker restores its last flush
+        # The brand may come to rest, and the worker may restore its last flush.
+        st.sampled_from(["go", "go", "rest", "flush", "die"]),
     ),
     max_size=80,
 )
@@ -95,7 +96,9 @@ def test_a_mention_is_new_once_within_the_horizon(
         for gone in [h for h in hours if used_s[h] < quarter_s - HORIZON_S]:
             del hours[gone]
         assert len(seen) == sum(map(len, hours.values()))
-        if then == "flush":
+        if then == "rest":
+            seen.rest()
+        elif then == "flush":
             changelog.write(seen)
             copied = {h: set(ids) for h, ids in hours.items()}
             flushed = (seen.extents(), seen.known, copied, now_s, dict(used_s))

@@ -127,7 +127,7 @@ class Disk:
         found = Recovered(SCRATCH.keep)
         for key, value in self.changelog:
             found.feed(key, value)
-        return found.take(0, BankConfig())
+        return found.take(0, BankConfig(), SCRATCH.keep)
 
 
 def play(raw: list[bytes], steps: list[tuple[str, int]]) -> tuple[PartitionState, Disk]:

@@ -1,6 +1,8 @@
 """The view of brands writes anew only what has changed, and never shows what is over."""
 
+import gc
 import random
+import weakref
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -125,3 +127,14 @@ def test_what_was_read_in_the_middle_of_a_change_is_written_anew() -> None:
     brand.count("forum", "positive")
     list(state.changes())
     assert 'sentiment="positive"} 2.0' in text_of(view)
+
+
+def test_a_state_that_was_dropped_is_gone_though_nobody_scrapes() -> None:
+    state = PartitionState(0, BankConfig())
+    play(state, batch("toko", 0, "mantap"))
+    view = view_of(state)
+    text_of(view)
+    dropped = weakref.ref(state.brands["live", "toko"])
+    state.brands.clear()
+    gc.collect()
+    assert dropped() is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.worker.scratch import SMALLEST_BYTES, Piece, Scratch
+from streams.worker.scratch import SMALLEST_BYTES, Piece, Scratch, Scratches
 
 BIG = bytes(range(256)) * 8
 
@@ -50,31 +50,44 @@ def test_a_full_disk_costs_memory_and_one_line(
 ) -> None:
     caplog.set_level(logging.INFO)
     scratch = Scratch(tmp_path)
-    before = scratch.keep(BIG)
-    file: Any = scratch._file
-
-    class Full:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(file, name)
-
-        def write(self, value: memoryview) -> int:
-            if len(value) > 100:
-                return int(file.write(value[:100]))  # a full disk takes a part first
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(scratch, "_file", Full())
-    kept = [scratch.keep(bytes([n]) + BIG) for n in range(3)]
-    assert all(isinstance(value, bytes) for value in kept)
-    assert before[:] == BIG
+    before, dropped = scratch.keep(BIG), scratch.keep(BIG)
     size = scratch.size
-    monkeypatch.setattr(scratch, "_file", file)
+    write = os.pwrite
+
+    def full(file: int, value: memoryview, at: int) -> int:
+        if room := max(0, size + 100 - at):
+            return write(file, value[:room], at)  # a full disk takes a part first
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        longer = bytes(300)
+        kept = [scratch.keep(bytes([n]) + longer) for n in range(3)]
+        assert all(isinstance(value, bytes) for value in kept)
+        # A free place is within the file: it can be written, and says nothing of the disk.
+        del dropped
+        assert isinstance(scratch.keep(BIG), Piece)
+        kept += [scratch.keep(bytes([n]) + longer) for n in range(3)]
+        assert all(isinstance(value, bytes) for value in kept)
+        assert before[:] == BIG
+        assert scratch.size == size
     again = scratch.keep(bytes([9]) + BIG)
     assert isinstance(again, Piece)
-    assert scratch.size == size, "the place that was not filled is used"
-    warned = [r.message for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(warned) == 1
-    assert "No space left" in warned[0]
-    assert "can be written again" in caplog.records[-1].message
+    assert again[:] == bytes([9]) + BIG
+    told = [(r.levelno, r.message) for r in caplog.records]
+    assert [level for level, _ in told] == [logging.WARNING, logging.INFO]
+    assert "No space left" in told[0][1]
+    assert "can be written again" in told[1][1]
+
+
+def test_a_file_gives_its_space_back_with_its_last_piece(tmp_path: Path) -> None:
+    scratches = Scratches(tmp_path)
+    first, second = (scratches.new()(BIG) for _ in range(2))
+    size = scratches.size
+    assert size >= 2 * len(BIG)
+    del first
+    assert scratches.size == size // 2
+    assert second[:] == BIG
 
 
 def test_a_folder_that_cannot_be_made_costs_memory_only(tmp_path: Path) -> None:

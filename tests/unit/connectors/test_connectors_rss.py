@@ -134,6 +134,13 @@ def test_an_entry_without_a_sensible_date_is_of_now(date: str) -> None:
     [only] = fetch(Web(feed([1], date=date)), None).items
     assert isinstance(only, Item)
     assert only.published_at == NOW
+    assert only.keeps_time  # fetched again later, it is of the same time
+
+
+def test_a_date_that_is_corrected_holds() -> None:
+    [only] = fetch(Web(feed([1])), None).items
+    assert isinstance(only, Item)
+    assert not only.keeps_time
 
 
 def test_a_date_without_zone_is_taken_as_utc() -> None:

@@ -195,5 +195,10 @@ def test_a_minute_that_has_not_begun_is_looked_at_once_it_has(stream: Stream) ->
     # Its stamp tells no time, and on the clock of the last tick that minute is still to come.
     assert not stream.batch(*["bad"] * 60, over_s=8, collected=stream.now + DAY_S * S).incidents
     assert minute_s in stream.brand.hot.touched
+    list(stream.state.changes())
+    now, stream.now = stream.now, stream.now - 69 * S
+    stream.tick()
+    assert not list(stream.state.changes())  # nothing to look at yet, hence nothing to write
+    stream.now = now
     stream.tick()
     assert not stream.brand.hot.touched

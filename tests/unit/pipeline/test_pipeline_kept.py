@@ -1,6 +1,9 @@
 """Parts of a brand stay encoded until they are asked for, and nobody can tell."""
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +12,13 @@ from detectors.language.understanding import Language
 from streams import codec
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin
-from streams.pipeline.pipeline import Pipeline
+from streams.pipeline.pipeline import MOST_FOLDED, Pipeline
 from streams.pipeline.recovered import Recovered
 from streams.pipeline.series import Watched
 from streams.pipeline.state import LAZY, BrandState, PartitionState
 from streams.pipeline.topic_level import topic_levels
 from streams.records import Batch, Mention, MentionsRecord, Tick
+from streams.worker.scratch import Scratch
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 BRANDS = frozenset({"toko", "warung"})
@@ -144,3 +148,60 @@ def test_what_is_encoded_before_its_flush_is_written_as_it_is() -> None:
     for name in LAZY:
         kept = getattr(same.brands["live", "toko"], name)
         assert getattr(again, name).snapshot() == kept.snapshot()
+
+
+def test_a_brand_at_rest_holds_no_ids_in_memory(tmp_path: Path) -> None:
+    brand = BrandState("live", "toko", BankConfig(), Scratch(tmp_path).keep)
+    at_s = START.timestamp()
+
+    def admitted() -> set[str]:
+        return {
+            brand.seen.admit(f"forum:{n}", 0, published_s=at_s, watermark_s=at_s)
+            for n in range(900)
+        }
+
+    tracemalloc.start()
+    try:
+        assert admitted() == {"fresh"}
+        list(brand.parts(b"token---"))
+        awake, _ = tracemalloc.get_traced_memory()
+        brand.fold()
+        resting, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert resting < awake / 5
+    assert admitted() == {"repeat"}
+
+
+def test_brands_that_come_to_rest_together_are_encoded_a_few_at_a_tick() -> None:
+    names = [f"toko{n}" for n in range(2 * MOST_FOLDED + 1)]
+    pipeline = Pipeline(PipelineConfig(brands=frozenset(names), lateness_s=60), Language())
+    state = PartitionState(0, BankConfig())
+    records = [*(complaint(name, 0) for name in names), *map(tick, (0, 5, 6, 200, 201, 202))]
+    encoded = []
+    for offset, record in enumerate(records):
+        pipeline.step(state, record, offset=offset)
+        encoded.append(sum(not decoded(brand) for brand in state.brands.values()))
+    assert encoded[-4:] == [0, MOST_FOLDED, 2 * MOST_FOLDED, len(names)]
+
+
+def test_metrics_find_the_series_of_a_brand_that_is_decoded_as_they_look() -> None:
+    state = PartitionState(0, BankConfig())
+    play(state, [complaint("toko", 0), tick(0), tick(5)])
+    toko = state.brands["live", "toko"]
+    names = toko.series_names()
+    assert names
+    toko.fold()
+
+    class Raced(dict[str, bytes]):
+        """The stream decodes the series between the scraper's first look and its second."""
+
+        def get(self, name: str, default: Any = None) -> Any:
+            if name in self:
+                toko.kept = dict(self)
+                assert toko.series.names() == names
+                return default
+            return super().get(name, default)
+
+    toko.kept = Raced(toko.kept)
+    assert toko.series_names() == names
