@@ -17,14 +17,12 @@ from connectors.ingest.match import Matcher
 from connectors.ingest.publisher import Outage
 from connectors.ingest.runner import Runner
 from connectors.settings import Sources
-from streams.log.port import Log, Unavailable
+from streams.log.patience import patiently
+from streams.log.port import Log
 from streams.service import CannotStart
 from streams.settings import BrandSettings, RootSettings
 
 logger = logging.getLogger(__name__)
-
-LOG_AWAY_S = 2.0
-"""Between two attempts to start changed sources while the log is away."""
 
 
 class _Ship(NamedTuple):
@@ -72,16 +70,11 @@ class Fleet:
             self._use(kept)
         if settings.brands.keys() - kept.keys():
             await asyncio.sleep(workers_first_s)
-        while True:
-            try:
-                await self.adopt(settings)
-            except Unavailable:  # the log says so; what is done already is not done again
-                await asyncio.sleep(LOG_AWAY_S)
-            except CannotStart as e:
-                logger.error("the changed configuration cannot be taken: %s", e)
-                return
-            else:
-                return
+        try:
+            # What is done already is not done again.
+            await patiently(lambda: self.adopt(settings))
+        except CannotStart as e:
+            logger.error("the changed configuration cannot be taken: %s", e)
 
     async def adopt(self, settings: RootSettings) -> None:
         """Make what runs equal to what is configured.

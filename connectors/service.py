@@ -8,6 +8,7 @@ from connectors.assemble import make_runners
 from connectors.contract import SourceSettings
 from connectors.fleet import Fleet, enabled, guarded
 from connectors.ingest.runner import Runner
+from streams.log.patience import patiently
 from streams.log.port import Log
 from streams.reload import LOOK_EVERY_S, WORKERS_FIRST_S, changes
 from streams.settings import RootSettings
@@ -31,7 +32,7 @@ async def serve(
     # Finite sources come to their end, but the service stays: others of its process must not stop.
     async with asyncio.TaskGroup() as group:
         fleet = Fleet(log, group)
-        await fleet.adopt(settings)
+        await patiently(lambda: fleet.adopt(settings))
         async for newer in changes(settings, every_s=look_every_s):
             await fleet.follow(newer, workers_first_s=workers_first_s)
 

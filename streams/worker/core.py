@@ -18,6 +18,7 @@ from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 
 from streams import codec
+from streams.log.patience import patiently
 from streams.log.port import Entry, Log, Unavailable
 from streams.pipeline.decode import Origin
 from streams.pipeline.outcome import Outcome
@@ -27,7 +28,7 @@ from streams.pipeline.state import PartitionState
 from streams.records import LIVE
 from streams.topics import MENTIONS
 from streams.worker import metrics
-from streams.worker.restore import between, patiently, restored
+from streams.worker.restore import between, restored
 from streams.worker.waiting import Ack, TakenAction, Waiting
 
 log = logging.getLogger(__name__)

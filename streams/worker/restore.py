@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from time import monotonic
-from typing import TypeVar
 
 from detectors.anomaly.bank import BankConfig
-from streams.log.port import Log, Unavailable
+from streams.log.port import Log
 from streams.pipeline.recovered import Recovered
 from streams.pipeline.runs import Keep
 from streams.pipeline.state import PartitionState
@@ -15,19 +14,6 @@ from streams.topics import MENTIONS
 from streams.worker import metrics
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-AGAIN_S = 1.0
-
-
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """Read until the log is there; the log itself says, once, that it is away."""
-    while True:
-        try:
-            return await read()
-        except Unavailable:
-            await asyncio.sleep(AGAIN_S)
 
 
 async def restored(

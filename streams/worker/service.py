@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import time
 
+from streams.log.patience import patiently
 from streams.log.port import Entry, Log
 from streams.pipeline.config import PipelineConfig, nothing_announced
 from streams.pipeline.outcome import Outcome
@@ -93,13 +94,13 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     from streams.worker.scratch import Scratches
     from streams.worker.view import StateView
 
-    await log_.ensure(all_topics(settings.worker.id))
+    await patiently(lambda: log_.ensure(all_topics(settings.worker.id)))
     # The lessons of the team first: all workers start from the same weights.
     path = snapshot_path(settings)
     book = await asyncio.to_thread(open_book, settings)
-    await fold(log_, book, path=path)
+    await patiently(lambda: fold(log_, book, path=path))
     calendar = Calendar()
-    await follow_events(log_, calendar, follow=False)
+    await patiently(lambda: follow_events(log_, calendar, follow=False))
     pipeline = Pipeline(pipeline_config(settings, calendar.announced), book.active)
 
     async def taught(lessons: LessonBook) -> None:
@@ -132,8 +133,10 @@ async def serve(settings: RootSettings, log_: Log) -> None:
         async with asyncio.TaskGroup() as group:
             followers = [
                 group.create_task(follow(settings, pipeline)),
-                group.create_task(follow_events(log_, calendar)),
-                group.create_task(fold(log_, book, path=path, follow=True, after=taught)),
+                group.create_task(patiently(lambda: follow_events(log_, calendar))),
+                group.create_task(
+                    patiently(lambda: fold(log_, book, path=path, follow=True, after=taught))
+                ),
             ]
             await run(settings, core)
             for follower in followers:
