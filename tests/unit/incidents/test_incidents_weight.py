@@ -1,4 +1,4 @@
-"""What weighs: a run that lasts, two witnesses at once, and one post that a million people see."""
+"""What weighs: a run that lasts, two witnesses at once, and one post that many people see."""
 
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
@@ -74,9 +74,11 @@ def viral(seen: float, score: float) -> Detection:
     return minute(0, (Reading("velocity", seen, 50.0, 9_000.0, score),), top_reach=seen)
 
 
-def test_a_million_viewers_make_an_alert_of_a_watch_and_a_crisis_of_an_alert() -> None:
-    assert highest([viral(200_000.0, 4.6)]) == WATCH
+def test_many_viewers_make_an_alert_of_a_watch_and_a_crisis_of_an_alert() -> None:
+    assert highest([viral(80_000.0, 4.6)]) == WATCH
+    assert highest([viral(200_000.0, 4.6)]) == ALERT
     assert highest([viral(1_500_000.0, 4.6)]) == ALERT
+    assert highest([viral(80_000.0, 5.6)]) == ALERT
     assert highest([viral(200_000.0, 5.6)]) == ALERT
     assert highest([viral(1_500_000.0, 5.6)]) == CRISIS
     assert highest([viral(1_500_000.0, 4.0)]) < ALERT
