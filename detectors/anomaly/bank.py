@@ -9,7 +9,6 @@ from detectors.anomaly.counts import CountDetector
 from detectors.anomaly.detector import Detector
 from detectors.anomaly.features import EMPTY, Features
 from detectors.anomaly.level import DAYS
-from detectors.anomaly.magnitudes import MagnitudeDetector
 from detectors.anomaly.negative import Negative
 from detectors.anomaly.negative_share import NegativeShare
 from detectors.anomaly.reach import Reach
@@ -32,14 +31,13 @@ DETECTORS: tuple[type[Detector], ...] = (
 SIGNALS = tuple(d.signal for d in DETECTORS)
 """The closed set of signal names, in the order of the readings."""
 
-VERSION = 3
+VERSION = 2
 """First byte of a snapshot. A change of any detector's `state` makes a new version and a reader.
 
-1: levels without weekdays, whose numbers are the last of a count's state.
-2: tails of magnitudes over the root of the surprise."""
+1: levels without weekdays, whose numbers are the last of a count's state."""
 
 
-READABLE = (1, 2, VERSION)
+READABLE = (1, VERSION)
 
 
 @cache
@@ -147,7 +145,4 @@ class Bank:
         for d, size in zip(bank.detectors, sizes, strict=True):
             d.load(list(flat[at : at + size]))
             at += size
-            if snapshot[0] < 3 and isinstance(d, MagnitudeDetector):
-                d.tail.unrooted()
-                d.refresh_upper()
         return bank

@@ -44,7 +44,7 @@ class MagnitudeDetector(Detector):
         self.lengths = (1.0, *lengths)
         self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
         self.block_s = max(config.block_s, step)
-        self.tail = Tail(LOOKS, event=config.event_steps, cap=config.event_cap, root=False)
+        self.tail = Tail(LOOKS, event=config.event_steps, cap=config.event_cap)
         self.refresh_upper()
         self.fade = math.exp(-step / (86_400.0 * config.base_days))
         self.often_x = OFTEN_PRIOR * PRIOR_VALUES

@@ -39,10 +39,6 @@ class Tail:
         usual.
     cap
         An excess counts as at most so many mean excesses.
-    root
-        Whether h is the root of s. Not where s is that of a power law already, whose own tail is
-        exponential in s: the root of it took a post that was seen by a hundred times as many as
-        any before for an event of every other month.
 
     Examples
     --------
@@ -54,9 +50,7 @@ class Tail:
     True
     """
 
-    __slots__ = (
-        "cap", "event", "excess", "high", "low", "memory", "n", "peaks", "prior", "root", "run",
-    )  # fmt: skip
+    __slots__ = ("cap", "event", "excess", "high", "low", "memory", "n", "peaks", "prior", "run")
 
     EXCESS_PRIOR = 10.0
     """Exceedances that the prior excess is worth."""
@@ -78,16 +72,13 @@ class Tail:
         prior: float = 2_000.0,
         event: float = 5.0,
         cap: float = 10.0,
-        *,
-        root: bool = True,
     ) -> None:
-        self.root = root
         self.memory = memory
         self.prior = prior
         self.event = event
         self.cap = cap
-        self.low = self._height(math.log(10.0 * looks))
-        self.high = self._height(math.log(100.0 * looks))
+        self.low = math.sqrt(math.log(10.0 * looks))
+        self.high = math.sqrt(math.log(100.0 * looks))
         self.excess = (self.high - self.low) / LN10
         self.n = 0.0
         self.peaks = 0.0
@@ -97,7 +88,7 @@ class Tail:
         """-log10 of the share of steps in which the series exceeds `s`; 0 where s <= 0."""
         if s <= 0.0:
             return 0.0
-        h = math.sqrt(s) if self.root else s
+        h = math.sqrt(s)
         if h >= self.high:
             return 2.0 + (h - self.high) / (self.STRETCH * self.excess * LN10)
         if h >= self.low:
@@ -107,14 +98,11 @@ class Tail:
     def surprise_at(self, score: float) -> float:
         """Return the s at which `score` is reached, for score >= 2 (the inverse of `score`)."""
         h = self.high + (score - 2.0) * self.STRETCH * self.excess * LN10
-        return h * h if self.root else h
-
-    def _height(self, s: float) -> float:
-        return math.sqrt(s) if self.root else s
+        return h * h
 
     def learn(self, s: float) -> None:
         """Learn that one step had surprise `s`."""
-        h = self._height(s) if s > 0.0 else 0.0
+        h = math.sqrt(s) if s > 0.0 else 0.0
         self.n = min(self.n + 1.0, self.memory)
         rate = 1.0 / min(self.n + self.prior, self.memory)
         low, high = self.low, self.high
@@ -149,7 +137,7 @@ class Tail:
 
     def calm_below(self) -> float:
         """Return a surprise that is safely below both quantiles while few steps are learned."""
-        return 0.8 * (self.low * self.low if self.root else self.low)
+        return 0.8 * self.low * self.low
 
     def _keep_order(self) -> None:
         self.low = max(self.low, self.LEAST)
@@ -159,12 +147,6 @@ class Tail:
 
     def state(self) -> tuple[float, ...]:
         return self.low, self.high, self.excess, self.n, self.peaks, self.run
-
-    def unrooted(self) -> None:
-        """Take what was learned of the root of s for what is known of s."""
-        # The excess e of h over H is exponential: the mean of (H + e)^2 - H^2 is 2 H m + 2 m^2.
-        self.excess = 2.0 * self.excess * (self.high + self.excess)
-        self.low, self.high = self.low * self.low, self.high * self.high
 
     def load(self, state: Sequence[float]) -> None:
         self.low, self.high, self.excess, self.n, self.peaks, self.run = state

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.anomaly.bank import Bank, BankConfig, Features, UnknownSnapshot
-from detectors.anomaly.magnitudes import MagnitudeDetector
 
 START_S = 1_750_000_020
 SOON = BankConfig(warm_up_s=600)
@@ -163,10 +162,6 @@ def test_a_snapshot_of_the_first_version_is_read_without_its_weekdays():
         state = d.state()
         kept += state[:-14] if hasattr(d, "engine") else state
     first = struct.pack(f"<B{len(kept)}d", 1, *kept)
-    for d in bank.detectors:
-        if isinstance(d, MagnitudeDetector):
-            d.tail.unrooted()  # as version 2 was, see test_anomaly_bank_versions.py
-            d.refresh_upper()
     assert Bank.restore(SOON, first).snapshot() == bank.snapshot()
 
 

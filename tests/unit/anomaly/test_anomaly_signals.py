@@ -6,7 +6,6 @@ import random
 import pytest
 
 from detectors.anomaly.bank import SIGNALS, Bank, BankConfig, Features
-from detectors.anomaly.velocity import Velocity
 
 DAY = 1440
 START_S = 1_749_945_600  # a midnight, UTC
@@ -181,15 +180,3 @@ def test_upper_is_the_value_from_which_the_score_is_three():
     reading = brand.bank.score_one(Features(12, 4, 11), start_s=brand.at)[0]
     at_upper = brand.bank.score_one(Features(reading.upper, 4, 11), start_s=brand.at)[0]
     assert at_upper.score == pytest.approx(3.0, abs=0.3)
-
-
-def test_reach_that_is_a_power_law_is_as_surprising_as_it_is_rare() -> None:
-    rng, velocity = random.Random(3), Velocity()
-    for minute in range(10 * 1440):
-        # One complaint in five minutes, seen by 120 people or more.
-        seen = 120.0 * rng.paretovariate(1.3) if rng.random() < 0.2 else 0.0
-        velocity.learn(Features(top_reach=seen), start_s=60 * minute)
-    for seen in (30_000.0, 300_000.0, 3_000_000.0):
-        rare = -math.log10(0.2 * (seen / 120.0) ** -1.3)
-        score = velocity.read(Features(top_reach=seen), start_s=600 * 1440).score
-        assert score == pytest.approx(rare, rel=0.12)
