@@ -35,7 +35,8 @@ class Probe:
         """End both threads."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(10)
+            if thread.is_alive():  # a round may end before it has begun
+                thread.join(10)
 
     def interruption_s(self, partitions: set[int], begin: float, end: float) -> float:
         """Longest time without progress in any of these partitions (monotonic clock)."""

@@ -229,10 +229,13 @@ class Round:
         return [w for w in self.cluster.workers if w.alive() and w.owned()]
 
     def _owners(self) -> set[int]:
-        return {n for n, w in enumerate(self.cluster.workers) if w.alive() and w.owned()} or (
+        alive = [(n, w) for n, w in enumerate(self.cluster.workers) if w.alive()]
+        return {n for n, w in alive if w.owned()} or {
             # Before the first tick nobody shows partitions: then being up is enough.
-            {n for n, w in enumerate(self.cluster.workers) if samples(w.port, "siaga_worker_up")}
-        )
+            n
+            for n, w in alive
+            if samples(w.port, "siaga_worker_up")
+        }
 
     def _plant(self) -> tuple[int, int]:
         """Put bad records into the mentions topic, as another program might."""
