@@ -9,7 +9,6 @@ from crises import DAY, KINDS, START_S, WEEK, Array, Case, Weeks, inject
 from rivals import BIN, HalfSpaceTrees
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
-from detectors.incidents.severity import SeverityConfig
 from detectors.incidents.surge import DOWN, UP
 
 MERGE = 120
@@ -103,8 +102,6 @@ def smooth(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
     return after
 
 
-SEVERITY = SeverityConfig()
-
 PageRule = Callable[[dict[str, float]], float]
 """From the signals' scores (and "mood", the share observed) to the one a threshold is put to."""
 MAJORITY = 0.5
@@ -162,9 +159,6 @@ def _scores(bank: Bank, row: Features, at: int) -> dict[str, float]:
     readings = bank.score_one(row, start_s=at)
     out = {r.signal: r.score or 0.0 for r in readings}
     out["mood"] = next(r.observed for r in readings if r.signal == "negative_share")
-    if row.top_reach < SEVERITY.velocity_alert_reach:
-        # As the product: what few people saw pages nobody, however rare it is for the brand.
-        out["velocity"] = 0.0
     return out
 
 
