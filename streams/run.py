@@ -12,15 +12,13 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
 from streams.exporter import exporter
+from streams.log.patience import AGAIN_S
 from streams.log.port import Log, Unavailable
 from streams.service import CannotStart, Service
 from streams.settings import RootSettings
 from streams.topics import all_topics
 
 log = logging.getLogger(__name__)
-
-AGAIN_S = 1.0
-"""How soon a log that was away at the start is asked again."""
 
 
 def services(names: Sequence[str] | None = None) -> dict[str, Service]:

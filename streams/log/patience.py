@@ -9,6 +9,7 @@ from streams.log.port import Unavailable
 T = TypeVar("T")
 
 AGAIN_S = 1.0
+"""How soon a log that was away is asked again."""
 
 
 async def patiently(ask: Callable[[], Awaitable[T]]) -> T:

@@ -23,7 +23,7 @@ for extra in ("deploy/local", "tests/support"):
     sys.path.insert(0, str(ROOT / extra))
 
 from chain import free_port, samples, siaga, wait_for  # noqa: E402 - a script finds its helpers first
-from measured import Rows, cpu_s, load_now, memory_mib  # noqa: E402
+from measured import TEXTS, Rows, cpu_s, load_now, memory_mib  # noqa: E402
 
 from streams import codec  # noqa: E402
 from streams.log.embedded import EmbeddedLog  # noqa: E402
@@ -35,13 +35,6 @@ BRANDS = tuple(f"toko-{n}" for n in range(10))
 DAYS = 5
 PARTITIONS = 12
 GOAL_S = 5.0
-TEXTS = (
-    "paket belum sampai sudah seminggu, tolong dicek",
-    "mantap, pengiriman cepat sekali",
-    "jam buka besok berapa ya?",
-    "terima kasih, respon admin ramah",
-    "aplikasi error waktu bayar, kecewa",
-)
 
 
 async def fill(path: Path, mentions: int) -> int:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import httpx
+from measured import TEXTS
 
 from streams import codec
 from streams.log.kafka import KafkaLog
@@ -23,13 +24,6 @@ CHUNK = timedelta(minutes=15)
 """Of history that is published at a time, each brand's mentions of it in one record."""
 IDLE_MENTIONS = 3
 LAG_IS_MEASURED_EVERY_S = 5.0
-TEXTS = (
-    "paket belum sampai sudah seminggu, tolong dicek",
-    "mantap, pengiriman cepat sekali",
-    "jam buka besok berapa ya?",
-    "terima kasih, respon admin ramah",
-    "aplikasi error waktu bayar, kecewa",
-)
 
 
 class Scrape(NamedTuple):

@@ -8,6 +8,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
+TEXTS = (
+    "paket belum sampai sudah seminggu, tolong dicek",
+    "mantap, pengiriman cepat sekali",
+    "jam buka besok berapa ya?",
+    "terima kasih, respon admin ramah",
+    "aplikasi error waktu bayar, kecewa",
+)
 
 
 def cpu_s(pid: int) -> float:
