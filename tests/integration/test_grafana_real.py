@@ -444,7 +444,13 @@ def full_worker(worker: Worker, prometheus: Prometheus) -> Iterator[Worker]:
         for histogram in histograms:
             histogram.observe(0.2)
         time.sleep(1)
-    _eventually(lambda: _asked(prometheus, "sum(rate(siaga_mentions_total[1m]))") > 0, within_s=20)
+    # Each of the two for itself: Prometheus takes up new targets every five seconds, not at once
+    for awaited in (
+        "sum(rate(siaga_mentions_total[1m]))",
+        'sum(siaga_source_lag_seconds{source!=""})',
+        'sum(siaga_source_lag_seconds{connector!=""})',
+    ):
+        _eventually(lambda expr=awaited: _asked(prometheus, expr) > 0, within_s=60)
     yield worker
     connect.close()
 
