@@ -85,6 +85,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
     """In the order of time: how many rows were read."""
 
 
+class OutOfOrder(Fatal):
+    """A compressed file whose rows go back in time: only what can seek is read by time."""
+
+
 class _Spot(NamedTuple):
     """A row of a file that is read in the order of time."""
 
@@ -228,7 +232,7 @@ class FileConnector:
             return []
         if not table.seekable:
             table.file.close()
-            raise Fatal(
+            raise OutOfOrder(
                 f"{self._settings.path} is compressed and not in the order of time: "
                 "unpack it, or set order = 'as_is' with a lateness_s that covers it"
             )

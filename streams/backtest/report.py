@@ -184,8 +184,8 @@ class _Teller:
         end_s = max(end_s, at_s) + 1800
         points = [p for p in case.points if start_s <= p.start_s <= end_s]
         spans = [
-            Span(level_s, case.end_s, level, self.levels[level])
-            for level, level_s in sorted(case.reached.items())
+            Span(reached.at_s, case.end_s, level, self.levels[level])
+            for level, reached in sorted(case.reached.items())
         ]
         flags = [
             Flag(onset_s, "onset", f"{self.words['onset']} {self._clock(onset_s)}"),

@@ -192,7 +192,7 @@ def _tell(
     typer.echo(
         f"{tally.mentions:,} mentions of {len(results[0].brands)} brands in {seconds:.1f} s"
         f" ({tally.mentions / max(seconds, 0.001):,.0f}/s)"
-        + (f"; {tally.dead:,} rows could not be read" if tally.dead else "")
+        + (f"; {tally.dead:,} rows could not be read ({tally.why()})" if tally.dead else "")
         + (f"; {tally.unmatched:,} rows name no brand" if tally.unmatched else "")
     )
     for n, result in enumerate(results):
