@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from connectors.contract import BadItem, Context, Fatal, Item, Retryable
 from connectors.demo.columns import Found, guess
 from connectors.ingest.batch import MAX_MENTIONS
-from connectors.ingest.door import Door
+from connectors.ingest.door import OLDEST, Door
 from connectors.ingest.match import Matcher
 from connectors.shell.replay import source_name
 from connectors.sources.file import FileConnector, FileSettings, OutOfOrder
@@ -110,8 +110,7 @@ def _mentions(
     # Files of one history are mostly its months: where the next one begins, nothing fell silent.
     channel = settings.channel or (SOURCE if files > 1 else None)
     door = Door(name, matcher, channel=channel, run=RUN)
-    now = datetime.now(UTC)
-    end = now + AHEAD
+    end = datetime.now(UTC) + AHEAD
     context = Context(name=name, brands=brands, now=lambda: end)
     done = 0.0
     connector = FileConnector(settings, context)
@@ -131,12 +130,11 @@ def _mentions(
                 raise CannotRead(str(e)) from e
             for item in page.items:
                 tally.rows += 1
-                at = _published(item) or now
-                if at > end:
+                if _published(item) > end:
                     tally.bury(TOO_NEW)
                     continue
-                # A row is as old as it says: what is ahead of our clock did not happen just now.
-                outcome = door.admit(item, now=max(at, now))
+                # Not our clock: what is ahead of it did not happen just now.
+                outcome = door.admit(item, now=end)
                 if outcome.dead is not None:
                     tally.bury(outcome.dead.reason)
                 elif not outcome.mentions:
@@ -152,10 +150,10 @@ def _mentions(
             cursor = page.cursor
 
 
-def _published(item: Item | BadItem) -> datetime | None:
-    """When it was published, if it says so with a zone."""
+def _published(item: Item | BadItem) -> datetime:
+    """When it was published; long ago if it does not say so with a zone (the door's case)."""
     if not isinstance(item, Item) or item.published_at.utcoffset() is None:
-        return None
+        return OLDEST
     return item.published_at
 
 
