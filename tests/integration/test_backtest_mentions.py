@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import Result as Ran
 from typer.testing import CliRunner
 
-from streams.backtest.history import CannotRead, Request, open_history
+from streams.backtest.history import CannotRead, Request, Tally, open_history
+from streams.backtest.report import Story, levels_of, render
 from streams.backtest.result import BrandResult, Case, Result
 from streams.backtest.told import delays_s, incidents
 from streams.cli import build
@@ -234,3 +236,23 @@ def test_a_slow_burn_that_goes_on_does_not_date_the_page_back() -> None:
         assert (entry["signal"], entry["observed"], entry["score"]) == ("negative", 20.0, 6.0)
         assert entry["onset"] == START.isoformat().replace("+00:00", "Z")
     assert delays_s(result) == [600.0]
+
+
+def test_a_report_draws_no_level_on_after_it_fell_and_names_topics_as_people_do() -> None:
+    page = told_at(10, 2, topics={"delivery": 0.7, "other": 0.3}, sentences={"id": "x"})
+    begun, closed = page.opened_at, START + timedelta(hours=6)
+    changes = [(3, begun), (0, begun + timedelta(hours=1)), (1, closed - timedelta(minutes=9))]
+    last = msgspec.structs.replace(
+        page, level=0, closed_at=closed, history=(*(LevelChange(*c) for c in changes),)
+    )
+    case = Case(last, paged=page, pages=1)
+    assert [(level, round(until - begin)) for level, begin, until in levels_of(case)] == [
+        (3, 3600),
+        (1, 540),
+    ]
+    case.note(page)
+    result = Result("one", [BrandResult("kopi", cases=[case])])
+    html = render(Story([result], Tally(), {"kopi": "Kopi"}))
+    assert "Pengiriman" in html
+    assert "delivery" not in html
+    assert "Lainnya" in html
