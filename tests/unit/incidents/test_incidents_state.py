@@ -174,6 +174,9 @@ def test_three_security_complaints_alert_at_low_volume() -> None:
     _, changes = play(detections)
     assert changes[0].episode.signal == "security"
     assert changes[0].episode.level == ALERT
+    # It tells of all three, not of the minute that made it three.
+    assert changes[0].episode.window_observed == 3.0
+    assert changes[0].episode.onset_s == T0 + 60 * 60
 
 
 def test_a_bank_that_hears_of_security_all_day_is_not_paged_by_it() -> None:
