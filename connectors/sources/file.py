@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AwareDatetime, Field, field_validator
@@ -62,6 +63,14 @@ class FileSettings(SourceSettings):
     page_items: int = Field(default=1000, ge=1, le=10_000)
     page_minutes: float = Field(default=30.0, gt=0)
     """A page spans no more of the file's time, so that minutes close in order."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else ZoneInfo(value).key
+        except (KeyError, ValueError, OSError) as e:
+            raise ValueError(f"no time zone {value!r}; write Asia/Jakarta") from e
 
     @field_validator("encoding")
     @classmethod

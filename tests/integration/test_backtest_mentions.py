@@ -256,3 +256,21 @@ def test_a_report_draws_no_level_on_after_it_fell_and_names_topics_as_people_do(
     assert "Pengiriman" in html
     assert "delivery" not in html
     assert "Lainnya" in html
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--time-zone", "Mars/Base"), "no time zone"),
+        (("--time-format", "%d"), "no row became a mention"),
+        (("--report", "nowhere/out.html"), "no such folder"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_named_and_opens_no_gate(
+    flags: tuple[str, str], told: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "some.csv", [(START.isoformat(), "kopi", "enak")])
+    asked = ["backtest", "mentions", str(path), *flags, "--max-pages-per-week", "1"]
+    ran = CliRunner().invoke(build(), asked)
+    assert ran.exit_code == 2, ran.output
+    assert told in ran.output
