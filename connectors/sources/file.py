@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AwareDatetime, Field, field_validator
@@ -63,6 +64,14 @@ class FileSettings(SourceSettings):
     page_minutes: float = Field(default=30.0, gt=0)
     """A page spans no more of the file's time, so that minutes close in order."""
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else ZoneInfo(value).key
+        except (KeyError, ValueError, OSError) as e:
+            raise ValueError(f"no time zone {value!r}; write Asia/Jakarta") from e
+
     @field_validator("encoding")
     @classmethod
     def _ascii_based(cls, value: str) -> str:
@@ -83,6 +92,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
     line: int = 2
     index: int | None = None
     """In the order of time: how many rows were read."""
+
+
+class OutOfOrder(Fatal):
+    """A compressed file whose rows go back in time: only what can seek is read by time."""
 
 
 class _Spot(NamedTuple):
@@ -228,7 +241,7 @@ class FileConnector:
             return []
         if not table.seekable:
             table.file.close()
-            raise Fatal(
+            raise OutOfOrder(
                 f"{self._settings.path} is compressed and not in the order of time: "
                 "unpack it, or set order = 'as_is' with a lateness_s that covers it"
             )

@@ -188,7 +188,8 @@ def _glance(
         trial, _ = _folded(_rested(trial, seen.start_s), seen, config)
     last = pending[-1]
     end_s = max(min(last.start_s + MINUTE_S, int(now_s)), last.start_s)
-    rise = _rise(state.episode, last, _verdict(trial, last, end_s, config), end_s, config)
+    verdict = _verdict(trial, last, end_s, config)
+    rise = _rise(state.episode, last, verdict, trial.usual, end_s, config)
     if rise is None:
         return state, ()
     return replace(state, episode=rise.episode), (rise,)
@@ -233,7 +234,8 @@ def _minute(
     """Fold a closed minute."""
     end_s = detection.start_s + MINUTE_S
     state, hot = _folded(state, detection, config)
-    rise = _rise(state.episode, detection, _verdict(state, detection, end_s, config), end_s, config)
+    verdict = _verdict(state, detection, end_s, config)
+    rise = _rise(state.episode, detection, verdict, state.usual, end_s, config)
     if rise is not None:
         changes.append(rise)
         return replace(state, episode=rise.episode)
@@ -249,7 +251,7 @@ def _minute(
         announced=detection.announced,
         slow=episode.signal == "slow_burn",
     )
-    episode = _settle(episode, detection, held, state.surges, end_s, config, changes)
+    episode = _settle(episode, detection, held, state.surges, state.usual, end_s, config, changes)
     acute = episode.level >= ALERT and episode.signal != "slow_burn"
     if acute or episode.closed_s is not None:
         # All of it has been told: a slow burn begins anew from here.
@@ -294,6 +296,7 @@ def _rise(
     episode: Episode | None,
     detection: Detection,
     verdict: Verdict,
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
 ) -> Change | None:
@@ -303,18 +306,18 @@ def _rise(
     if episode is None or (
         episode.closed_s is not None and end_s - episode.closed_s > config.reopen_s
     ):
-        return Change("opened", end_s, _open(detection, verdict, end_s))
+        return Change("opened", end_s, _open(detection, verdict, usual, end_s))
     if episode.closed_s is not None:
         if not _reopens(episode, verdict, config):
             return None
         again = replace(episode, closed_s=None, blind_held_s=0, dismissed_level=0)
-        return Change("reopened", end_s, _raise(again, detection, verdict, end_s))
+        return Change("reopened", end_s, _raise(again, detection, verdict, usual, end_s))
     if verdict.level > episode.level:
-        return Change("level", end_s, _raise(episode, detection, verdict, end_s))
+        return Change("level", end_s, _raise(episode, detection, verdict, usual, end_s))
     return None
 
 
-def _open(detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _open(detection: Detection, verdict: Verdict, usual: Usual, end_s: int) -> Episode:
     onset_s = verdict.surge.onset_s if verdict.surge else detection.start_s
     episode = Episode(
         id=f"{detection.run}/{detection.brand}/{detection.start_s}",
@@ -334,10 +337,12 @@ def _open(detection: Detection, verdict: Verdict, end_s: int) -> Episode:
         history=((verdict.level, end_s),),
         simulated=detection.simulated,
     )
-    return _measured(episode, detection, verdict, end_s)
+    return _measured(episode, detection, verdict, usual, end_s)
 
 
-def _raise(episode: Episode, detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _raise(
+    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
+) -> Episode:
     episode = replace(
         episode,
         level=verdict.level,
@@ -353,7 +358,7 @@ def _raise(episode: Episode, detection: Detection, verdict: Verdict, end_s: int)
         # What was put to sleep has grown: it wakes up.
         snoozed_until_s=None,
     )
-    return _measured(episode, detection, verdict, end_s)
+    return _measured(episode, detection, verdict, usual, end_s)
 
 
 def _settle(
@@ -361,6 +366,7 @@ def _settle(
     detection: Detection,
     held: Verdict,
     surges: tuple[Surge, ...],
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
     changes: list[Change],
@@ -369,7 +375,7 @@ def _settle(
     level = held.level if end_s - episode.hot_s < config.calm_s else NORMAL
     if level >= episode.level:
         episode = replace(episode, supported_s=max(end_s, episode.supported_s), blind_held_s=0)
-        return _refresh(episode, detection, held, surges, end_s, config, changes)
+        return _refresh(episode, detection, held, surges, usual, end_s, config, changes)
     if detection.blind and episode.blind_held_s < config.blind_hold_s:
         # Silence of a source that is not seen is no sign of calm.
         return replace(
@@ -382,7 +388,7 @@ def _settle(
         end_s - episode.raised_s < config.min_duration_s
         or end_s - episode.supported_s < config.hold_s
     ):
-        return _refresh(episode, detection, held, surges, end_s, config, changes)
+        return _refresh(episode, detection, held, surges, usual, end_s, config, changes)
     episode = replace(
         episode,
         level=level,
@@ -403,6 +409,7 @@ def _refresh(
     detection: Detection,
     held: Verdict,
     surges: tuple[Surge, ...],
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
     changes: list[Change],
@@ -413,12 +420,14 @@ def _refresh(
     # It is told as what it was raised for, as long as that goes on.
     own = next((s for s in surges if s.key == episode.key), None)
     verdict = held._replace(signal=episode.signal, surge=own) if own else held
-    episode = _measured(episode, detection, verdict, end_s)
+    episode = _measured(episode, detection, verdict, usual, end_s)
     changes.append(Change("evidence", end_s, episode))
     return episode
 
 
-def _measured(episode: Episode, detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _measured(
+    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
+) -> Episode:
     """The incident's figures: the strongest minute, and the sums since the onset."""
     flags = tuple(f"blind:{source}" for source in detection.blind)
     episode = replace(
@@ -429,8 +438,18 @@ def _measured(episode: Episode, detection: Detection, verdict: Verdict, end_s: i
         simulated=episode.simulated or detection.simulated,
     )
     surge = verdict.surge
+    if surge is None and verdict.signal == episode.signal == "security":
+        # Not one minute's mentions paged, but all those of the last hour.
+        since_s = usual.security_since_s or episode.onset_s
+        return replace(
+            episode,
+            onset_s=min(episode.onset_s, since_s),
+            observed=max(float(detection.security), episode.observed),
+            window_observed=usual.security_sum,
+            window_expected=usual.security * (end_s - since_s) / MINUTE_S,
+        )
     if surge is None:
-        value = detection.security if verdict.signal == "security" else detection.negative
+        value = detection.negative
         if verdict.signal != episode.signal and episode.observed:
             return episode
         return replace(

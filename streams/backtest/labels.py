@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.backtest.result import BrandResult, Case, Result
+from streams.backtest.result import ALERT, BrandResult, Case, Result
 
 EVERY_BRAND = "*"
 BEFORE_S = 1800
@@ -45,7 +45,8 @@ class Judged(NamedTuple):
 
 def paged_at_s(case: Case) -> float:
     """When a case first reached ALERT, epoch seconds."""
-    return case.reached.get(2, case.last.opened_at.timestamp())
+    told = case.reached.get(ALERT)
+    return told.at_s if told else case.last.opened_at.timestamp()
 
 
 def read_labels(path: Path) -> list[Label]:
