@@ -116,7 +116,7 @@ class BrandState:
                 yield SEEN + name, token + value
         shelved = self.shelf.sort(self.hot.minutes)
         for name, value in shelved.changed.items():
-            self.hot.parts |= {name: token, OPEN: b""}  # never empty: what is not named is gone
+            self.hot.parts[name] = token
             yield name, token + value
         for name in shelved.gone:
             self.hot.parts.pop(name, None)

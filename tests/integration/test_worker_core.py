@@ -17,6 +17,7 @@ from streams.pipeline.config import PipelineConfig
 from streams.pipeline.pipeline import Pipeline
 from streams.records import Action, Batch, Mention, Tick
 from streams.registry import REGISTRY
+from streams.service import CannotStart
 from streams.topics import DEAD, MENTIONS, MINUTES, SCORED, all_topics, state_topic
 from streams.worker.core import Core
 from streams.worker.scratch import Scratches
@@ -395,6 +396,37 @@ def test_a_day_of_one_brand_passes_without_a_large_record(tmp_path: Path) -> Non
         assert set(largest) >= {SCORED, MINUTES, STATE}
         assert DEAD not in largest
         assert max(largest.values()) < limit
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_values_of_other_programs_in_the_changelog_are_passed_by(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(1)])
+        core = core_on(log)
+        await core.assign([0])
+        await core.take(0, 0, batch(1), lambda: None)
+        await core.flush()
+        strange = ((b"stranger", b"x"), (b"\xff|a|b|hot", b"x"), (b"1|live|toko|hot", b"x"))
+        await log.append([Entry(STATE, key, value, 0) for key, value in strange])
+        again = core_on(log)
+        await again.assign([0])
+        assert total(again) == 1
+        await log.close()
+
+    asyncio.run(main())
+    assert sum("another program" in message for message in caplog.messages) == 3
+
+
+def test_a_state_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [])
+        await log.append([Entry(STATE, b"0|live|toko|hot", b"\xc1 of a newer schema", 0)])
+        with pytest.raises(CannotStart, match=r"siaga\.state\.v1 0 at 0.*newer Siaga"):
+            await core_on(log).assign([0])
         await log.close()
 
     asyncio.run(main())
