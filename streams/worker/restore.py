@@ -13,7 +13,7 @@ from streams.pipeline.recovered import Recovered
 from streams.pipeline.runs import Keep
 from streams.pipeline.state import PartitionState
 from streams.service import CannotStart
-from streams.topics import MENTIONS
+from streams.topics import INCIDENTS, MENTIONS, MINUTES, SCORED
 from streams.worker import metrics
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ async def restored(
     What is put away while reading is gone with this call; the states begin elsewhere.
     """
     wanted = sorted(partitions)
+    await _require(store, (state_topic, SCORED, MINUTES, INCIDENTS), wanted)
     began = monotonic()
     found, keep = Recovered(new_keep()), new_keep()
     values = 0
@@ -58,6 +59,18 @@ async def restored(
         "Restored %d partitions from %d values in %.1f s", len(wanted), values, monotonic() - began
     )
     return states
+
+
+async def _require(store: Log, topics: Collection[str], partitions: Collection[int]) -> None:
+    """Somebody may have given the mentions topic more partitions than the others have."""
+    for topic in topics:
+        ends = await store.ends(topic)
+        if missing := [p for p in partitions if p not in ends]:
+            raise CannotStart(
+                f"{MENTIONS} has a partition {missing[0]}, {topic} has {len(ends)} partitions: "
+                "their number is fixed when the topics are made, or brands would move away from "
+                "their history. Begin anew with another [log] prefix and the number that you need"
+            )
 
 
 def _feed(found: Recovered, record: LogRecord) -> None:

@@ -430,3 +430,15 @@ def test_a_state_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) ->
         await log.close()
 
     asyncio.run(main())
+
+
+def test_more_partitions_of_mentions_than_of_states_are_refused_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [])  # two partitions each
+        with pytest.raises(CannotStart, match=r"partition 2, siaga\.state\.v1 has 2 partitions"):
+            await core_on(log).assign([0, 1, 2])
+        await log.close()
+
+    asyncio.run(main())
