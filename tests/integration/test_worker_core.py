@@ -442,3 +442,78 @@ def test_more_partitions_of_mentions_than_of_states_are_refused_in_a_sentence(
         await log.close()
 
     asyncio.run(main())
+
+
+class Slow(Watched):
+    """An embedded log whose appends of one topic wait until they are let go."""
+
+    slow: str = ""
+
+    def __init__(self, path: Path, partitions: int = 2) -> None:
+        super().__init__(path, partitions)
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        await super().append(entries)
+        if any(entry.topic == self.slow for entry in entries):
+            self.began.set()
+            await self.go.wait()
+
+
+async def flushing(path: Path) -> tuple[Slow, Core, "asyncio.Task[None]", list[int]]:
+    """A core in mid-flush of its first record, and what it has acknowledged."""
+    await (await opened(path, [batch(0), batch(1)])).close()
+    log = Slow(path / "log.db")
+    core = core_on(log)
+    await core.assign([0])
+    done: list[int] = []
+    await core.take(0, 0, batch(0), lambda: done.append(0))
+    log.slow = SCORED
+    task = asyncio.create_task(core.flush())
+    await log.began.wait()
+    return log, core, task, done
+
+
+def test_a_flush_that_is_overtaken_by_a_rebalance_writes_nothing_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        log, core, task, done = await flushing(tmp_path)
+        core.drop()  # as an assignment does, and a session that is over
+        log.go.set()
+        await task
+        assert {entry.topic for entry in log.appended} == {SCORED}
+        assert done == []
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_a_record_that_came_during_a_flush_is_not_acknowledged_by_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        log, core, task, done = await flushing(tmp_path)
+        await core.take(0, 1, batch(1), lambda: done.append(1))
+        log.go.set()
+        await task
+        assert done == [0]
+        await core.flush()
+        assert done == [0, 1]
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_no_record_is_worked_on_while_the_session_is_in_doubt(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        await core.assign([0])
+        core.held = lambda: False
+        taking = asyncio.create_task(core.take(0, 0, batch(0), lambda: None))
+        await asyncio.sleep(0.3)
+        assert total(core) == 0
+        core.held = lambda: True
+        async with asyncio.timeout(5):
+            await taking
+        assert total(core) == 1
+        await log.close()
+
+    asyncio.run(main())
