@@ -1,5 +1,6 @@
 """What is counted of one series in one minute: the input of every detector here."""
 
+import math
 from typing import Any
 
 import msgspec
@@ -33,12 +34,25 @@ EMPTY = Features()
 
 
 def from_dict(x: dict[Any, Any]) -> Features:
-    """Read River's dictionaries: unknown keys are ignored, missing ones are 0."""
-    get = x.get
+    """Read River's dictionaries: unknown keys are ignored, missing ones are 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite: learned once, it would be in every later expectation.
+    """
     return Features(
-        max(float(get("mentions", 0.0)), 0.0),
-        max(float(get("negative", 0.0)), 0.0),
-        max(float(get("authors", 0.0)), 0.0),
-        max(float(get("reach", 0.0)), 0.0),
-        max(float(get("top_reach", 0.0)), 0.0),
+        _amount(x, "mentions"),
+        _amount(x, "negative"),
+        _amount(x, "authors"),
+        _amount(x, "reach"),
+        _amount(x, "top_reach"),
     )
+
+
+def _amount(x: dict[Any, Any], name: str) -> float:
+    value = float(x.get(name, 0.0))
+    if not math.isfinite(value):
+        msg = f"{name} is {value}: a detector takes finite numbers"
+        raise ValueError(msg)
+    return max(value, 0.0)

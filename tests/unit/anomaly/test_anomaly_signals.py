@@ -196,3 +196,11 @@ def test_a_gap_is_time_that_passed_an_hour_ago_is_not_just_now():
     later = at + 6 * 3600
     volume.learn(Features(6.0), start_s=later)
     assert volume.read(Features(6.0), start_s=later + 60).score < 1.5
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=str)
+def test_what_is_no_number_is_refused_and_not_learned(number: float) -> None:
+    volume = Volume()
+    with pytest.raises(ValueError, match="mentions is"):
+        volume.learn_one({"mentions": number})
+    assert volume.state() == Volume().state()
