@@ -91,7 +91,8 @@ async def _replay(settings: RootSettings, source: FileSettings, *, again: bool) 
             await log.ensure(TOPICS)
             await log.append([cursors.forget(name, source.run)])
         [runner] = await make_runners(settings, log, {name: source})
-        before, dead_before = runner.mentions, runner.dead_letters
+        standing = runner.standing
+        before, dead_before = standing.mentions, standing.dead_letters
         task = asyncio.create_task(runner.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,18 +104,18 @@ async def _replay(settings: RootSettings, source: FileSettings, *, again: bool) 
         stopped.cancel()
     finally:
         await log.close()
-    published = runner.mentions - before
-    dead = runner.dead_letters - dead_before
+    published = standing.mentions - before
+    dead = standing.dead_letters - dead_before
     typer.echo(
         f"{source.path}: {published} mentions published in run {source.run!r}, "
-        f"{dead} dead letters ({runner.state})"
+        f"{dead} dead letters ({standing.state})"
     )
-    if runner.state == "stopped":
-        typer.echo(f"Stopped: {harmless(runner.detail)}", err=True)
+    if standing.state == "stopped":
+        typer.echo(f"Stopped: {harmless(standing.detail)}", err=True)
         return 1
     if dead:
         typer.echo("See what was wrong: siaga dead-letters list")
-    if runner.state == "ended" and not published and before:
+    if standing.state == "ended" and not published and before:
         typer.echo("It was read to its end before; --again reads it once more.")
     return 0
 

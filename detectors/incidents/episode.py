@@ -58,7 +58,7 @@ class Episode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     dismissed_level: int = 0
     """Level at which a person closed it; 0 if nobody did."""
     dismissed_rate: float = 0.0
-    """Mentions a minute (of its signal) at that time."""
+    """What its signal counted a minute at that time."""
     blind_held_s: int = 0
     """How long a blind source has held the level."""
     refreshed_s: int = 0

@@ -198,8 +198,8 @@ def test_an_outage_in_mid_reading_holds_back_every_source_in_bounds_and_is_told_
         refused, published = log.refused, len(await ids(log))
         await until(lambda: log.refused > refused + 200)  # a long outage
         assert [len(s.asked) for s in scripts] == asked
-        assert all(r._held + len(r._batcher) <= 3 for r in runs)
-        assert all(len(r._waiting) <= 3 for r in runs)
+        assert all(len(r._outbox) <= 3 for r in runs)
+        assert all(len(r._outbox._waiting) <= 3 for r in runs)
         assert await cursors.load(log) == places
         assert len(await ids(log)) == published
         log.away = False
@@ -375,7 +375,7 @@ def test_a_failing_source_keeps_its_watermark_and_ticks_unhealthy() -> None:
         script = Script([Page((item(1),), "1"), Retryable("down", after_s=60)])
         run = runner(script, log)
         task = asyncio.create_task(run.run())
-        await until(lambda: run.state == "failing")
+        await until(lambda: run.standing.state == "failing")
         await asyncio.sleep(0.2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
