@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from streams.log.database import Database, plain_errors
 from streams.log.port import Unavailable
-from streams.log.store import Store, plain_errors
 from streams.service import CannotStart
 
 KEPT_SUFFIX = ".before-restore"
@@ -91,7 +91,7 @@ def prove(path: Path) -> None:
     CannotStart
         If it is not; the message says what it is instead.
     """
-    Store(path).close()
+    Database(path).close()
     with plain_errors(path), _open(path) as db:
         told = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         db.execute("PRAGMA journal_mode=DELETE")

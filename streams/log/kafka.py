@@ -20,7 +20,8 @@ from streams.log.kafka_errors import accepted, plain, quieten
 from streams.log.kafka_sender import Sender
 from streams.log.kafka_topics import MAX_MESSAGE_BYTES, create
 from streams.log.outage import Outage
-from streams.log.port import MAX_RECORD_BYTES, Entry, LogRecord, Position, Unavailable, UnknownTopic
+from streams.log.port import Entry, LogRecord, Position, Unavailable, UnknownTopic
+from streams.log.rules import check_size, check_start, first_offsets
 from streams.security import kafka_options
 from streams.settings import LogSettings
 from streams.topics import TopicSpec
@@ -75,12 +76,7 @@ class KafkaLog:
     async def append(self, entries: Sequence[Entry]) -> None:
         """Append in order; returns when all in-sync replicas have all of them."""
         for entry in entries:
-            size = len(entry.key or b"") + len(entry.value or b"")
-            if size > MAX_RECORD_BYTES:
-                raise ValueError(
-                    f"a record of {size} bytes for {entry.topic} is over the "
-                    f"{MAX_RECORD_BYTES} bytes that a record may have"
-                )
+            check_size(entry)
         if not entries:
             return
         for topic in {entry.topic for entry in entries} - self._known:
@@ -112,8 +108,7 @@ class KafkaLog:
         partitions: Sequence[int] | None = None,
     ) -> AsyncIterator[Sequence[LogRecord]]:
         """Chunks of records; see the port."""
-        if isinstance(start, str) and start not in ("earliest", "latest"):
-            raise ValueError(f"start is 'earliest', 'latest' or offsets, not {start!r}")
+        check_start(start)
         while True:
             try:
                 ends, starts = await self.ends(topic), await self.starts(topic)
@@ -127,18 +122,14 @@ class KafkaLog:
                 return
             yield ()
             await asyncio.sleep(1.0)
-        chosen = sorted(ends) if partitions is None else partitions
-        if start == "latest":
-            at = {p: ends[p] for p in chosen}
-        else:
-            asked = {} if isinstance(start, str) else start
-            at = {p: min(max(asked.get(p, 0), starts[p]), ends[p]) for p in chosen}
+        ends = {p: ends[p] for p in (sorted(ends) if partitions is None else partitions)}
+        at = first_offsets(start, starts=starts, ends=ends)
         thread = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-read")
         consumer: Any = None
         try:
             consumer = await self._in(thread, lambda: self._reader(topic, at))
             told = progress = time.monotonic()
-            while follow or any(at[p] < ends[p] for p in chosen):
+            while follow or any(at[p] < ends[p] for p in ends):
                 chunk = await self._in(
                     thread, lambda: self._poll(consumer, topic, at, None if follow else ends)
                 )
