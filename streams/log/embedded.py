@@ -1,4 +1,7 @@
-"""The log in a file of this machine: `siaga run` needs no broker. See database.py, store.py and writer.py."""
+"""The log in a file of this machine: `siaga run` needs no broker.
+
+database.py opens the file, store.py reads and writes it, writer.py owns the thread that writes.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
