@@ -19,8 +19,8 @@ from response.notify import cursor
 from response.notify.cursor import Saved
 from response.notify.decide import Status, Told
 from response.notify.hook import Hook, incident_of, lead, plain
-from response.notify.service import Writer
 from response.notify.targets import Failed, Refused, Target, personal, relayed
+from response.notify.writer import Writer
 from response.page.view import View, is_open
 from response.settings import RelaySettings
 from streams.log.port import Log, Unavailable
