@@ -19,6 +19,8 @@ from streams.topics import INCIDENTS
 log = logging.getLogger(__name__)
 
 RETRY_S = 10.0
+"""How soon a Grafana that is away is asked again."""
+
 MOST = 10_000
 """Marks asked for at a start; far more than a Grafana keeps for the year that boards show."""
 

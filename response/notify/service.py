@@ -19,14 +19,14 @@ from response.notify.targets import Failed, Refused, Target, configured
 from response.notify.writer import Writer
 from response.settings import AlertsSettings
 from streams import codec
-from streams.log.port import Log, LogRecord, Unavailable
+from streams.log.patience import patiently
+from streams.log.port import Log, LogRecord
 from streams.records import LIVE, Incident
 from streams.settings import RootSettings
 from streams.topics import INCIDENTS
 
 log = logging.getLogger("siaga.alerts")
 
-RETRY_S = 2.0
 WAIT_INITIAL_S = 0.5
 
 
@@ -63,21 +63,17 @@ class Desk:
 
     async def run(self) -> None:
         """Follow the incidents; a log that is away is waited for."""
-        started = False
-        while True:
-            try:
-                if not started:
-                    await self._begin()
-                    started = True
-                async for chunk in self.log.read(INCIDENTS, start=self.position, follow=True):
-                    for record in chunk:
-                        await self._record(record)
-                    if chunk:
-                        await self._save()
-                    await self._ladder()
-            except Unavailable as e:
-                log.warning("alerts: the log is away (%s); trying again in %.0f s", e, RETRY_S)
-            await asyncio.sleep(RETRY_S)
+        who = f"alerts to {self.target.kind} {self.target.name}"
+        await patiently(self._begin, who=who)
+        await patiently(self._follow, who=who)
+
+    async def _follow(self) -> None:
+        async for chunk in self.log.read(INCIDENTS, start=self.position, follow=True):
+            for record in chunk:
+                await self._record(record)
+            if chunk:
+                await self._save()
+            await self._ladder()
 
     async def _begin(self) -> None:
         saved = (await cursor.load(self.log)).get(self.key)

@@ -25,7 +25,7 @@ WITHIN_S = 20
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIAGA_TELEGRAM_TOKEN", "123:secret")
     monkeypatch.setattr(service, "WAIT_INITIAL_S", 0.01)
-    monkeypatch.setattr(service, "RETRY_S", 0.01)
+    monkeypatch.setattr("streams.log.patience.AGAIN_S", 0.01)
 
 
 @contextlib.asynccontextmanager
