@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx
-import msgspec
 import stamina
 
 from response.ladder import due, on_call
@@ -19,6 +18,7 @@ from response.notify.targets import Failed, Refused, Target, configured
 from response.notify.writer import Writer
 from response.settings import AlertsSettings
 from streams import codec
+from streams.log.decoded import decoded
 from streams.log.patience import patiently
 from streams.log.port import Log, LogRecord
 from streams.records import LIVE, Incident
@@ -86,10 +86,10 @@ class Desk:
         async for chunk in self.log.read(INCIDENTS):
             for record in chunk:
                 if record.offset < self.position.get(record.partition, 0):
-                    self._keep(self._decoded(record))
+                    self._keep(decoded(record, codec.incident, who="alerts"))
 
     async def _record(self, record: LogRecord) -> None:
-        incident = self._decoded(record)
+        incident = decoded(record, codec.incident, who="alerts")
         self._keep(incident)
         if incident is not None and incident.run in self.writer.alerts.runs:
             told = self.told.get(incident.id)
@@ -97,16 +97,6 @@ class Desk:
             if status is not None:
                 await self._tell(status, incident)
         self.position[record.partition] = record.offset + 1
-
-    def _decoded(self, record: LogRecord) -> Incident | None:
-        if record.value is None:
-            return None
-        try:
-            return codec.incident.decode(record.value)
-        except msgspec.DecodeError as e:
-            where = f"{record.topic}[{record.partition}] at {record.offset}"
-            log.warning("alerts: %s is not an incident this version reads (%s)", where, e)
-            return None
 
     def _keep(self, incident: Incident | None) -> None:
         if incident is None or incident.run not in self.writer.alerts.runs:

@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 from detectors.incidents.outbreak import Outbreak
 from streams import codec
 from streams.brands import title_of
+from streams.log.decoded import decoded
 from streams.log.patience import patiently
 from streams.log.port import Entry, Log
 from streams.outbreak.order import InOrder
@@ -89,13 +90,9 @@ class _Service:
         async for chunk in self.store.read(MINUTES, start=start, follow=True):
             for record in chunk:
                 self._ahead[record.partition] = record.offset + 1
-                if record.value is None:
-                    continue
-                try:
-                    self._order.add(record.partition, codec.minute.decode(record.value))
-                except msgspec.DecodeError as e:
-                    where = f"{MINUTES}/{record.partition}/{record.offset}"
-                    log.warning("outbreaks: %s is no minute (%s): skipped", where, e)
+                minute = decoded(record, codec.minute, who="outbreaks")
+                if minute is not None:
+                    self._order.add(record.partition, minute)
             self._fold(idle=not chunk)
             await self._keep(idle=not chunk)
 

@@ -5,23 +5,20 @@ not exported (a text must be deletable, a label of a closed set): `siaga themes`
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streams import codec
+from streams.log.decoded import decoded
 from streams.log.patience import patiently
 from streams.log.port import Log
 from streams.registry import REGISTRY
 from streams.settings import RootSettings
 from streams.themes.watch import ThemeWatch
 from streams.topics import SCORED, all_topics
-
-log = logging.getLogger(__name__)
 
 RECALLED: Final = 20_000
 """Records of each partition that are read again at the start."""
@@ -57,13 +54,9 @@ async def fold(store: Log, watch: ThemeWatch, *, follow: bool = False) -> None:
     start = {p: max(starts.get(p, 0), end - RECALLED) for p, end in ends.items()}
     async for chunk in store.read(SCORED, start=start, follow=follow):
         for record in chunk:
-            if record.value is None:
-                continue
-            try:
-                watch.take(codec.scored.decode(record.value))
-            except msgspec.DecodeError as e:
-                where = f"{SCORED}/{record.partition}/{record.offset}"
-                log.warning("themes: %s is no scored batch (%s): skipped", where, e)
+            batch = decoded(record, codec.scored, who="themes")
+            if batch is not None:
+                watch.take(batch)
             await asyncio.sleep(0)
         if not chunk:
             watch.look()
