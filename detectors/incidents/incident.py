@@ -19,11 +19,11 @@ from detectors.incidents.severity import (
     held_level,
     level_of,
 )
+from detectors.incidents.snapshot import Snapshots
 from detectors.incidents.surge import Surge, told
 from detectors.incidents.surges import advance, rest_all
 from detectors.incidents.usual import Usual, gap_minutes
 
-VERSION = 1
 MAX_APPLIED = 16
 """Ids of the last actions kept: actions come at least once."""
 MAX_PENDING = 6
@@ -67,7 +67,7 @@ class IncidentState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
 
     def snapshot(self) -> bytes:
         """A small value to store; `restore` gives back an equal state."""
-        return bytes([VERSION]) + _encoder.encode(self)
+        return _snapshots.write(self)
 
     @staticmethod
     def restore(data: bytes) -> "IncidentState":
@@ -76,17 +76,12 @@ class IncidentState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         Raises
         ------
         ValueError
-            If the snapshot is of a later version or damaged.
+            If the snapshot is of another version or damaged.
         """
-        if not data or data[0] != VERSION:
-            version = data[0] if data else "none"
-            msg = f"incident snapshot of version {version}; this release reads {VERSION}: upgrade"
-            raise ValueError(msg)
-        return _decoder.decode(data[1:])
+        return _snapshots.read(data)
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(IncidentState)
+_snapshots = Snapshots("incident", 1, IncidentState)
 
 
 Step = tuple[IncidentState, tuple[Change, ...]]

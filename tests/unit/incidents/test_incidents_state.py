@@ -332,3 +332,8 @@ def test_a_slow_burn_is_told_once_not_after_every_acute_incident() -> None:
     _, changes = play(calm(0, 60) + acute + after)
     assert told(changes)[-1][0] == "closed"
     assert "reopened" not in [kind for kind, _ in told(changes)]
+
+
+def test_a_damaged_snapshot_is_refused_as_such() -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        IncidentState.restore(IncidentState().snapshot()[:1] + b"\xc1")
