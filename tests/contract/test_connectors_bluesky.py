@@ -394,4 +394,4 @@ def test_whatever_the_old_wire_brings_is_an_item_or_a_dead_letter(raw: bytes) ->
 
 @given(st.text(max_size=100) | st.none())
 def test_a_damaged_cursor_starts_over(cursor: str | None) -> None:
-    assert isinstance(source._place_of(cursor), source.Place)
+    assert isinstance(source.Place.read(cursor), source.Place)

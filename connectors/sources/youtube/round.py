@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
+from connectors.sources.cursor import LenientCursor
 from connectors.sources.youtube.quota import Spent
 
 THREADS_REMEMBERED = 500
@@ -35,31 +36,20 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     """The page of its replies that is next; "": the first."""
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+class Place(LenientCursor, frozen=True):
     """The cursor."""
 
-    spots: dict[str, Spot] = {}
+    spots: dict[str, Spot] = msgspec.field(default_factory=dict)
     turn: str = ""
     pending: tuple[Pending, ...] = ()
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     """Replies that a thread had when they were last read."""
     found: tuple[str, ...] = ()
-    searched_ms: dict[str, int] = {}
+    searched_ms: dict[str, int] = msgspec.field(default_factory=dict)
     round_ms: int = 0
     """When the last whole round began: everything older has been seen."""
     began_ms: int = 0
     spent: Spent = Spent()
-
-
-_decoder = msgspec.json.Decoder(Place)
-
-
-def place_of(cursor: str | None) -> Place:
-    """Read a cursor; one that cannot be read is the start."""
-    try:
-        return _decoder.decode(cursor) if cursor else Place()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Place()
 
 
 class Round:

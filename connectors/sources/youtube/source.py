@@ -26,7 +26,6 @@ from connectors.sources.youtube.round import (
     Spot,
     counted,
     from_ms,
-    place_of,
     to_ms,
 )
 from streams.settings import Name
@@ -94,7 +93,7 @@ class YoutubeConnector:
     async def fetch(self, cursor: str | None) -> Page:
         """Make one call of the round."""
         now = self._context.now()
-        place = place_of(cursor)
+        place = Place.read(cursor)
         self._api.remember(place.spent)
         if not place.turn and not place.pending:
             if not self._api.may_begin():
@@ -230,7 +229,7 @@ class YoutubeConnector:
         if place.round_ms:
             watermark = from_ms(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
         more = bool(place.turn or place.pending)
-        return Page(items, msgspec.json.encode(place).decode(), more=more, watermark=watermark)
+        return Page(items, place.written(), more=more, watermark=watermark)
 
     def _first_ms(self, now: datetime) -> int:
         return to_ms(now - timedelta(minutes=self._settings.since_minutes))
