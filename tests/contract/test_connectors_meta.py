@@ -30,6 +30,7 @@ from meta_sender import (
     until_taken,
     whatsapp,
 )
+from sources import json_values, perhaps_cut
 
 from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page
 from connectors.ingest import memory
@@ -519,12 +520,6 @@ def test_silence_is_a_page_every_few_seconds(monkeypatch: pytest.MonkeyPatch) ->
 
 # ---- whatever comes
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
-
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
@@ -541,8 +536,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         place = draw(st.sampled_from(places))
         place[draw(st.sampled_from(sorted(place)))] = draw(json_values)
-    raw = json.dumps(notice).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+    return perhaps_cut(draw, notice)
 
 
 @given(st.binary(max_size=200) | spoiled() | json_values.map(lambda v: json.dumps(v).encode()))
