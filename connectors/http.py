@@ -153,7 +153,13 @@ def check(
     accept: tuple[int, ...] = (),
     now: datetime,
 ) -> None:
-    """Raise what a status code means for the runner; return if it is an answer."""
+    """Raise what a status code means for the runner; return if it is an answer.
+
+    Raises
+    ------
+    Retryable, Fatal
+        As `ask`; a refusal that names a wait is `Retryable`.
+    """
     if 200 <= status < 300 or status in accept:
         return
     wait_s = limited_for_s(headers, now=now)

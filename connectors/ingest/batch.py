@@ -13,7 +13,7 @@ from streams.records import LIVE, Batch, Mention, Run
 
 MAX_MENTIONS = 500
 MAX_BYTES = 256 * 1024
-"""Half of the 512 KB that the log's other users may rely on (design.md section 2)."""
+"""A quarter of what a record may have (streams/log/port.py): its scored batch has to fit, too."""
 WAIT_S = 0.2
 
 _encoder = msgspec.json.Encoder()

@@ -59,6 +59,8 @@ def restore(source: Path, log: Path) -> Path | None:
     ------
     CannotStart
         If the copy is damaged, of another program or a newer Siaga, or the log is in use.
+    Unavailable
+        If the log's place cannot be written.
     """
     if not source.is_file():
         raise CannotStart(f"there is no backup at {source}")
