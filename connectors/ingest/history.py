@@ -12,12 +12,11 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from connectors.contract import Context, Fatal, Retryable
-from connectors.demo.columns import Found, guess
 from connectors.ingest.batch import MAX_MENTIONS
 from connectors.ingest.door import Door
 from connectors.ingest.match import Matcher
-from connectors.shell.replay import source_name
 from connectors.sources.file import FileConnector, FileSettings
+from connectors.sources.tabular.guess import Found, guess, source_name
 from connectors.sources.tabular.mapping import Field
 from streams.backtest.history import RUN, CannotRead, History, Request, Tally
 from streams.records import Batch, Mention, MentionsRecord, Tick
