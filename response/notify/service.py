@@ -46,12 +46,12 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     writer = Writer(settings, lambda: datetime.now(UTC))
     async with httpx.AsyncClient(timeout=alerts.timeout_s) as http, asyncio.TaskGroup() as group:
         for target in targets:
-            desk = Desk(target, writer, log_, http)
-            group.create_task(desk.run(), name=f"alerts {target.kind} {target.name}")
+            teller = Teller(target, writer, log_, http)
+            group.create_task(teller.run(), name=f"alerts {target.kind} {target.name}")
 
 
-class Desk:
-    """One target: where it is in the topic, and what it was told."""
+class Teller:
+    """Tells one target: where it is in the topic, and what it was told."""
 
     def __init__(self, target: Target, writer: Writer, log_: Log, http: httpx.AsyncClient) -> None:
         self.target, self.writer, self.log, self.http = target, writer, log_, http
