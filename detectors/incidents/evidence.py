@@ -12,6 +12,7 @@ from detectors.incidents.bucket import (
     cut,
     merge,
 )
+from detectors.incidents.detection import MINUTE_S
 from detectors.incidents.explain import Peak, Window, explain
 from detectors.incidents.explanation import Explanation
 from detectors.incidents.observation import Observation
@@ -20,7 +21,6 @@ from detectors.incidents.snapshot import Snapshots
 
 __all__ = ["Evidence", "Observation"]
 
-MINUTE_S = 60
 MAX_OPEN = 16
 """Open minutes kept apart; the oldest of more is closed early (a source that delivers hours)."""
 OPEN_SAMPLE = 12

@@ -10,10 +10,9 @@ import math
 import msgspec
 from msgspec.structs import replace
 
+from detectors.incidents.detection import MINUTE_S
 from detectors.incidents.severity import ALERT, NORMAL, WATCH
 from detectors.incidents.snapshot import Snapshots
-
-MINUTE_S = 60
 
 
 class OutbreakConfig(msgspec.Struct, frozen=True, kw_only=True):

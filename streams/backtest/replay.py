@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from streams.backtest.result import ALERT, BrandResult, Case, Point, Raised, Result
+from detectors.incidents.severity import ALERT
+from streams.backtest.result import BrandResult, Case, Point, Raised, Result
 from streams.collector import spare_the_collector
 from streams.outbreak.watch import leading_topic
 from streams.pipeline.config import PipelineConfig

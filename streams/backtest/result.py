@@ -4,9 +4,6 @@ import msgspec
 
 from streams.records import Incident
 
-ALERT = 2
-"""Level from which a person is paged."""
-
 
 class Point(msgspec.Struct, array_like=True, frozen=True):
     """One signal in one minute (or the mean of a longer bin)."""

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
+from detectors.incidents.severity import ALERT
 from streams.backtest.compare import Pair
 from streams.backtest.history import Tally
 from streams.backtest.labels import Judged, paged_at_s
-from streams.backtest.result import ALERT, Case, Result
+from streams.backtest.result import Case, Result
 from streams.records import Event
 
 SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
