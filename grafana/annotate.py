@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from grafana.alerts.rule import Language
 from grafana.client import Client, Refused, Unreachable
-from grafana.dashboards.parts import LEVEL_WORDS
 from streams import codec
+from streams.levels import LEVEL_WORDS
 from streams.log.decoded import decoded
 from streams.log.port import Log
 from streams.records import Incident

@@ -10,16 +10,13 @@ from typing import Any, Literal
 
 from grafana.alerts.rule import Language, Text
 from grafana.dashboards.uids import dashboard_uid, panel_id
+from streams.levels import LEVEL_WORDS
 
 OBSERVED, EXPECTED, UPPER = "#0072B2", "#999999", "#E69F00"
 NORMAL, WATCH, ALERT, CRISIS = "#56B4E9", "#F0E442", "#E69F00", "#D55E00"
 NEGATIVE, NEUTRAL, POSITIVE = "#D55E00", "#999999", "#009E73"
 
 LEVEL_COLOURS = ((0, NORMAL), (1, WATCH), (2, ALERT), (3, CRISIS))
-LEVEL_WORDS: dict[Language, tuple[str, str, str, str]] = {
-    "id": ("NORMAL", "WASPADA", "SIAGA", "AWAS"),
-    "en": ("NORMAL", "WATCH", "ALERT", "CRISIS"),
-}
 
 GRID = 24
 """Columns of Grafana's layout."""
