@@ -26,6 +26,7 @@ for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 CONNECT_S = 10.0
+"""Until the connection stands."""
 ASK_S = 45.0
 """The whole answer has to be there by then: a body that drips must not hold the source."""
 

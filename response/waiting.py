@@ -40,6 +40,7 @@ DRILL_S = 24 * 3600.0
 ACTIONS_KEPT = 1000
 """Incidents whose actions are remembered."""
 TIDY_S = 60.0
+"""Between two looks at what no longer counts."""
 RESPONSE_BUCKETS_S = (60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
 

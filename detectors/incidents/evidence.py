@@ -26,7 +26,9 @@ MAX_OPEN = 16
 OPEN_SAMPLE = 12
 """Texts of an open minute kept of each kind, thinned evenly when twice as many have come."""
 MAX_SPREADING = 5
+"""Posts of the widest reach that are remembered."""
 SPREADING_S = 86_400
+"""For so long: a post may be passed on a day after it was written."""
 
 RUNGS: tuple[tuple[int, int, tuple[int, int, int]], ...] = (
     # (length in s, how many are left behind, (negative sample, other sample, authors) of each)

@@ -20,6 +20,7 @@ LATELY_MINUTES = 120.0
 TOLD_MINUTES = 1080.0
 """As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
 ACUTE_SCORE = 3.0
+"""A minute that is so surprising by itself is acute: its excess is no part of a slow burn."""
 
 # What a minute leaves of each.
 _KEEP_USUAL = math.exp(-1.0 / MEMORY_MINUTES)

@@ -30,6 +30,7 @@ from streams.settings import RootSettings
 log = logging.getLogger("siaga.page")
 
 DRAIN_S = 2.0
+"""For open requests when the service stops (services drain within 5 s)."""
 
 
 class _Server(uvicorn.Server):

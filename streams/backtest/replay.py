@@ -25,7 +25,9 @@ from streams.pipeline.understand import Reader
 from streams.records import Batch, Incident, MentionsRecord, Minute
 
 BEFORE_MINUTES = 180
+"""Of the signal's curve, drawn before the page."""
 AFTER_S = 2 * 3600
+"""Of the curve, drawn after the incident's end."""
 MOST_POINTS = 900
 """Minutes shown around a page: fifteen hours."""
 HOUR_S = 3600

@@ -19,6 +19,7 @@ APPLICATION_ID = 0x53494147
 """`SIAG`: tells our file from any other SQLite file."""
 
 SCHEMA_VERSION = 1
+"""Of the tables below; a file of a later one is refused."""
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another process's write before it is `Unavailable`."""

@@ -26,6 +26,7 @@ POLL_SECONDS = 0.25
 """How soon records of another process are seen; those of this process ring a bell."""
 
 IDLE_SECONDS = 1.0
+"""A reader that follows hears of nothing new this often."""
 
 
 class EmbeddedLog:

@@ -39,7 +39,9 @@ STALLED_SECONDS = 30.0
 """A bounded read without progress for so long is `Unavailable`."""
 
 POLL_MS = 500
+"""How long one look for new records waits in its thread."""
 CHUNK_RECORDS = 1_000
+"""Most records of a chunk."""
 
 # Reconnecting every second or two is what "goes on by itself" means to a person who waits.
 _RECONNECT = {"reconnect_backoff_ms": 200, "reconnect_backoff_max_ms": 2_000}

@@ -10,6 +10,7 @@ from streams.settings import LogSettings
 from streams.topics import TopicSpec
 
 MAX_MESSAGE_BYTES = 1 << 20
+"""What a batch of records may have; one record may have a little less (port.py)."""
 
 SEGMENT_BYTES = 128 << 20
 COMPACTED_SEGMENT_BYTES = 16 << 20

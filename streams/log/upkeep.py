@@ -22,6 +22,7 @@ from streams.topics import DAY_MS
 _log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
+"""Between two rounds of upkeep."""
 
 SLICE = 1_000
 """Records deleted in one transaction."""

@@ -33,8 +33,11 @@ logger = logging.getLogger(__name__)
 Unpack = Callable[[bytes], bytes]
 
 GATHER_S = 0.25
+"""After the first event of a page its neighbours have this long."""
 PAGE_EVENTS = 1000
+"""Most events of a page."""
 HEARTBEAT_S = 5.0
+"""Nothing for so long is an empty page: silence is told from blindness."""
 
 SILENT_S = 60.0
 """The network posts dozens of times a second: a minute without any is a host that hangs."""

@@ -29,7 +29,9 @@ HEARTBEAT_S = 5.0
 """A page at least this often, so that silence is told from blindness."""
 
 GATHER_S = 0.2
+"""After the first event of a page its neighbours have this long."""
 PAGE_EVENTS = 200
+"""Most events of a page."""
 
 STREAMS = {"all": "public", "local": "public:local", "remote": "public:remote"}
 

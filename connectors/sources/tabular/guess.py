@@ -12,6 +12,7 @@ from connectors.sources.tabular.rows import Row
 from streams.service import CannotStart
 
 MOST_BRANDS = 100
+"""Titles that are noted at the first look."""
 MOST_CHANNELS = 20
 """More are no closed set: the column holds something else."""
 
