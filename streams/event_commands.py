@@ -39,16 +39,17 @@ def add(
     from streams.events import make_event, send
 
     settings = load(config)
+    now = datetime.now(UTC)
     if brand != "*" and brand not in settings.brands:
         known = ", ".join(settings.brands) or "none"
         raise typer.BadParameter(f"{brand!r} is not configured; there are: {known}")
     try:
         event = make_event(
             brand=brand,
-            start=_time(begin, settings.time_zone),
-            end=_time(until, settings.time_zone),
+            start=_time("--from", begin, settings.time_zone),
+            end=_time("--until", until, settings.time_zone),
             who=who,
-            at=datetime.now(UTC),
+            at=now,
             kind=kind,
             note=note,
         )
@@ -56,7 +57,10 @@ def add(
         raise typer.BadParameter(str(e)) from e
 
     with_log(settings, lambda log: send(log, event.id, event))
-    typer.echo(f"{event.id}: {brand}, {event.start.isoformat()} to {event.end.isoformat()}")
+    typer.echo(f"{event.id}: {brand}, {_span(event, settings.time_zone)}")
+    if event.start < now:
+        said = "is over" if event.end <= now else "has begun"
+        typer.echo(f"siaga: it {said}: minutes that are closed do not change", err=True)
 
 
 @event_app.command("list")
@@ -70,7 +74,10 @@ def list_events(
     """
     import msgspec
 
+    from streams.config import load
+
     events = sorted(_events(config).values(), key=lambda e: e.start)
+    zone = load(config).time_zone
     if as_json:
         typer.echo(msgspec.json.encode(events).decode())
         return
@@ -78,8 +85,7 @@ def list_events(
         typer.echo("No events are announced: siaga event add BRAND --from ... --until ...")
     for event in events:
         typer.echo(
-            f"{event.id}  {event.brand}  {event.start.isoformat()} to {event.end.isoformat()}"
-            f"  {event.kind}  {event.note}".rstrip()
+            f"{event.id}  {event.brand}  {_span(event, zone)}  {event.kind}  {event.note}".rstrip()
         )
 
 
@@ -112,9 +118,21 @@ def _events(config: Path | None) -> "dict[str, Event]":
     return calendar.events
 
 
-def _time(text: str, zone: str) -> datetime:
+def _span(event: "Event", zone: str) -> str:
+    """From when to when, on the team's clock, as it was announced."""
+    from zoneinfo import ZoneInfo
+
+    start, end = (at.astimezone(ZoneInfo(zone)) for at in (event.start, event.end))
+    return f"{start.isoformat()} to {end.isoformat()}"
+
+
+def _time(option: str, text: str, zone: str) -> datetime:
     from datetime import UTC
     from zoneinfo import ZoneInfo
 
-    when = datetime.fromisoformat(text)
-    return (when if when.tzinfo else when.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    try:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError) as e:
+        msg = f"{text!r} is no time; write 2026-11-11T00:00"
+        raise typer.BadParameter(msg, param_hint=option) from e

@@ -2,28 +2,36 @@
 
 import asyncio
 import heapq
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from pydantic import ValidationError
 
-from connectors.contract import Context, Fatal, Retryable
+from connectors.contract import BadItem, Context, Fatal, Item, Retryable
 from connectors.ingest.batch import MAX_MENTIONS
-from connectors.ingest.door import Door
+from connectors.ingest.door import OLDEST, Door
 from connectors.ingest.match import Matcher
-from connectors.sources.file import FileConnector, FileSettings
+from connectors.sources.file import FileConnector, FileSettings, OutOfOrder
 from connectors.sources.tabular.guess import Found, guess, source_name
 from connectors.sources.tabular.mapping import Field
+from connectors.sources.tabular.opening import open_binary
 from streams.backtest.history import RUN, CannotRead, History, Request, Tally
 from streams.records import Batch, Mention, MentionsRecord, Tick
 from streams.service import CannotStart
 from streams.settings import BrandSettings
 
 SOURCE = "history"
+MOST_BRANDS = 5_000
+"""A column with more values is no brand: rows beyond it are told as `unknown_brand`."""
+AHEAD = timedelta(days=10 * 366)
+"""Made-up weeks may lie ahead of the clock; what lies further ahead is a mistyped year."""
+TOO_NEW = "time_too_new"
 MINUTE = timedelta(minutes=1)
 CLOSING = timedelta(days=2)
 """The last tick is ahead by this much, so that every minute closes, whatever lateness is allowed,
@@ -62,7 +70,8 @@ def read(request: Request) -> History:
 
 def _guessed(path: Path, request: Request) -> Found:
     try:
-        return guess(path, mapped=cast("Mapping[Field, str]", request.columns))
+        mapped = cast("Mapping[Field, str]", request.columns)
+        return guess(path, mapped=mapped, most_brands=MOST_BRANDS)
     except CannotStart as e:
         raise CannotRead(str(e)) from e
 
@@ -97,26 +106,36 @@ def _mentions(
 ) -> Iterator[Seen]:
     """Mentions of one file, as its rows come."""
     name = source_name(path)
-    door = Door(name, matcher, channel=settings.channel, run=RUN)
-    connector = FileConnector(settings, Context(name=name, brands=brands))
-    now = datetime.now(UTC)
+    # Files of one history are mostly its months: where the next one begins, nothing fell silent.
+    channel = settings.channel or (SOURCE if files > 1 else None)
+    door = Door(name, matcher, channel=channel, run=RUN)
+    end = datetime.now(UTC) + AHEAD
+    context = Context(name=name, brands=brands, now=lambda: end)
     done = 0.0
-    with asyncio.Runner() as runner, closing(_Closing(runner, connector)):
+    connector = FileConnector(settings, context)
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        stack.callback(lambda: runner.run(connector.close()))
         # Not runner.run: it sets and unsets Ctrl-C's handler each time, and describes the page.
         wait = runner.get_loop().run_until_complete
         cursor: str | None = None
         while True:
             try:
                 page = wait(connector.fetch(cursor))
+            except OutOfOrder:
+                folder = stack.enter_context(TemporaryDirectory(prefix="siaga-history-"))
+                connector = FileConnector(_unpacked(settings, folder), context)
+                continue
             except (Fatal, Retryable, OSError) as e:
                 raise CannotRead(str(e)) from e
             for item in page.items:
                 tally.rows += 1
-                outcome = door.admit(item, now=now)
+                if _published(item) > end:
+                    tally.bury(TOO_NEW)
+                    continue
+                # Not our clock: what is ahead of it did not happen just now.
+                outcome = door.admit(item, now=end)
                 if outcome.dead is not None:
-                    tally.dead += 1
-                    reason = outcome.dead.reason
-                    tally.reasons[reason] = tally.reasons.get(reason, 0) + 1
+                    tally.bury(outcome.dead.reason)
                 elif not outcome.mentions:
                     tally.unmatched += 1
                 for brand, mention in outcome.mentions:
@@ -130,13 +149,20 @@ def _mentions(
             cursor = page.cursor
 
 
-class _Closing:
-    def __init__(self, runner: asyncio.Runner, connector: FileConnector) -> None:
-        self._runner = runner
-        self._connector = connector
+def _published(item: Item | BadItem) -> datetime:
+    """When it was published; long ago if it does not say so with a zone (the door's case)."""
+    if not isinstance(item, Item) or item.published_at.utcoffset() is None:
+        return OLDEST
+    return item.published_at
 
-    def close(self) -> None:
-        self._runner.run(self._connector.close())
+
+def _unpacked(settings: FileSettings, folder: str) -> FileSettings:
+    """The same with its file unpacked: exports are often gzipped and newest first."""
+    plain = Path(folder) / settings.path.stem
+    packed, _ = open_binary(settings.path)
+    with packed, plain.open("wb") as sink:
+        shutil.copyfileobj(packed, sink, 1 << 20)
+    return settings.model_copy(update={"path": plain})
 
 
 def as_records(mentions: Iterator[Seen]) -> Iterator[MentionsRecord]:

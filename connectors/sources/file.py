@@ -11,6 +11,7 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, field_validator
 
@@ -61,6 +62,14 @@ class FileSettings(SourceSettings):
     page_minutes: float = Field(default=30.0, gt=0)
     """A page spans no more of the file's time, so that minutes close in order."""
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else ZoneInfo(value).key
+        except (KeyError, ValueError, OSError) as e:
+            raise ValueError(f"no time zone {value!r}; write Asia/Jakarta") from e
+
     @field_validator("encoding")
     @classmethod
     def _ascii_based(cls, value: str) -> str:
@@ -71,6 +80,10 @@ class FileSettings(SourceSettings):
         if not plain:
             raise ValueError(f"{value} does not hold ASCII as it is: save the file as UTF-8")
         return value
+
+
+class OutOfOrder(Fatal):
+    """A compressed file whose rows go back in time: only what can seek is read by time."""
 
 
 class FileConnector:
@@ -196,7 +209,7 @@ class FileConnector:
             return []
         try:
             if not table.seekable:
-                raise Fatal(
+                raise OutOfOrder(
                     f"{self._settings.path} is compressed and not in the order of time: "
                     "unpack it, or set order = 'as_is' with a lateness_s that covers it"
                 )

@@ -12,6 +12,7 @@ from detectors.incidents.detection import MINUTE_S, Detection
 from detectors.incidents.explanation import Explanation
 from detectors.incidents.severity import NORMAL, WATCH, SeverityConfig, Verdict
 from detectors.incidents.surge import Surge
+from detectors.incidents.usual import Usual
 
 MAX_HISTORY = 40
 """Level changes kept with an incident; the oldest but the first go."""
@@ -79,6 +80,7 @@ def risen(
     episode: Episode | None,
     detection: Detection,
     verdict: Verdict,
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
 ) -> Change | None:
@@ -88,18 +90,18 @@ def risen(
     if episode is None or (
         episode.closed_s is not None and end_s - episode.closed_s > config.reopen_s
     ):
-        return Change("opened", end_s, _open(detection, verdict, end_s))
+        return Change("opened", end_s, _open(detection, verdict, usual, end_s))
     if episode.closed_s is not None:
         if not _reopens(episode, verdict, config):
             return None
         again = replace(episode, closed_s=None, blind_held_s=0, dismissed_level=0)
-        return Change("reopened", end_s, _raise(again, detection, verdict, end_s))
+        return Change("reopened", end_s, _raise(again, detection, verdict, usual, end_s))
     if verdict.level > episode.level:
-        return Change("level", end_s, _raise(episode, detection, verdict, end_s))
+        return Change("level", end_s, _raise(episode, detection, verdict, usual, end_s))
     return None
 
 
-def _open(detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _open(detection: Detection, verdict: Verdict, usual: Usual, end_s: int) -> Episode:
     onset_s = verdict.surge.onset_s if verdict.surge else detection.start_s
     episode = Episode(
         id=f"{detection.run}/{detection.brand}/{detection.start_s}",
@@ -119,10 +121,12 @@ def _open(detection: Detection, verdict: Verdict, end_s: int) -> Episode:
         history=((verdict.level, end_s),),
         simulated=detection.simulated,
     )
-    return _measured(episode, detection, verdict, end_s)
+    return _measured(episode, detection, verdict, usual, end_s)
 
 
-def _raise(episode: Episode, detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _raise(
+    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
+) -> Episode:
     episode = replace(
         episode,
         level=verdict.level,
@@ -138,7 +142,7 @@ def _raise(episode: Episode, detection: Detection, verdict: Verdict, end_s: int)
         # What was put to sleep has grown: it wakes up.
         snoozed_until_s=None,
     )
-    return _measured(episode, detection, verdict, end_s)
+    return _measured(episode, detection, verdict, usual, end_s)
 
 
 def settled(
@@ -146,6 +150,7 @@ def settled(
     detection: Detection,
     held: Verdict,
     surges: tuple[Surge, ...],
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
 ) -> tuple[Episode, str]:
@@ -156,7 +161,7 @@ def settled(
     level = held.level if end_s - episode.hot_s < config.calm_s else NORMAL
     if level >= episode.level:
         episode = replace(episode, supported_s=max(end_s, episode.supported_s), blind_held_s=0)
-        return _refreshed(episode, detection, held, surges, end_s, config)
+        return _refreshed(episode, detection, held, surges, usual, end_s, config)
     if detection.blind and episode.blind_held_s < config.blind_hold_s:
         # Silence of a source that is not seen is no sign of calm.
         held_on = replace(
@@ -170,7 +175,7 @@ def settled(
         end_s - episode.raised_s < config.min_duration_s
         or end_s - episode.supported_s < config.hold_s
     ):
-        return _refreshed(episode, detection, held, surges, end_s, config)
+        return _refreshed(episode, detection, held, surges, usual, end_s, config)
     fallen = replace(
         episode,
         level=level,
@@ -190,6 +195,7 @@ def _refreshed(
     detection: Detection,
     held: Verdict,
     surges: tuple[Surge, ...],
+    usual: Usual,
     end_s: int,
     config: SeverityConfig,
 ) -> tuple[Episode, str]:
@@ -200,10 +206,12 @@ def _refreshed(
     # It is told as what it was raised for, as long as that goes on.
     own = next((s for s in surges if s.key == episode.key), None)
     verdict = held._replace(signal=episode.signal, surge=own) if own else held
-    return _measured(episode, detection, verdict, end_s), "evidence"
+    return _measured(episode, detection, verdict, usual, end_s), "evidence"
 
 
-def _measured(episode: Episode, detection: Detection, verdict: Verdict, end_s: int) -> Episode:
+def _measured(
+    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
+) -> Episode:
     """The incident's figures: the strongest minute, and the sums since the onset."""
     flags = tuple(f"blind:{source}" for source in detection.blind)
     episode = replace(
@@ -214,8 +222,18 @@ def _measured(episode: Episode, detection: Detection, verdict: Verdict, end_s: i
         simulated=episode.simulated or detection.simulated,
     )
     surge = verdict.surge
+    if surge is None and verdict.signal == episode.signal == "security":
+        # Not one minute's mentions paged, but all those of the last hour.
+        since_s = usual.security_since_s or episode.onset_s
+        return replace(
+            episode,
+            onset_s=min(episode.onset_s, since_s),
+            observed=max(float(detection.security), episode.observed),
+            window_observed=usual.security_sum,
+            window_expected=usual.security * (end_s - since_s) / MINUTE_S,
+        )
     if surge is None:
-        value = detection.security if verdict.signal == "security" else detection.negative
+        value = detection.negative
         if verdict.signal != episode.signal and episode.observed:
             return episode
         return replace(

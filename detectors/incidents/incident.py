@@ -124,7 +124,8 @@ def _glance(
         trial, _ = _folded(_rested(trial, seen.start_s), seen, config)
     last = pending[-1]
     end_s = max(min(last.start_s + MINUTE_S, int(now_s)), last.start_s)
-    rise = risen(state.episode, last, _verdict(trial, last, end_s, config), end_s, config)
+    verdict = _verdict(trial, last, end_s, config)
+    rise = risen(state.episode, last, verdict, trial.usual, end_s, config)
     if rise is None:
         return state, ()
     return replace(state, episode=rise.episode), (rise,)
@@ -169,7 +170,8 @@ def _minute(
     """Fold a closed minute."""
     end_s = detection.start_s + MINUTE_S
     state, hot = _folded(state, detection, config)
-    rise = risen(state.episode, detection, _verdict(state, detection, end_s, config), end_s, config)
+    verdict = _verdict(state, detection, end_s, config)
+    rise = risen(state.episode, detection, verdict, state.usual, end_s, config)
     if rise is not None:
         changes.append(rise)
         return replace(state, episode=rise.episode)
@@ -185,7 +187,7 @@ def _minute(
         announced=detection.announced,
         slow=episode.signal == "slow_burn",
     )
-    episode, told_as = settled(episode, detection, held, state.surges, end_s, config)
+    episode, told_as = settled(episode, detection, held, state.surges, state.usual, end_s, config)
     if told_as:
         changes.append(Change(told_as, end_s, episode))
     acute = episode.level >= ALERT and episode.signal != "slow_burn"

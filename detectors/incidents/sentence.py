@@ -37,6 +37,8 @@ class Facts(NamedTuple):
 
 class _Words(NamedTuple):
     subject: dict[str, str]
+    single: dict[str, str]
+    """What is said otherwise of one."""
     usual: str
     window_minute: str
     window_minutes: str
@@ -61,6 +63,7 @@ WORDS: dict[str, _Words] = {
             "security": "{n} keluhan keamanan",
             "": "{n} penyebutan negatif",
         },
+        single={},
         usual="(biasanya {n})",
         window_minute="dalam {n} menit",
         window_minutes="dalam {n} menit",
@@ -82,6 +85,13 @@ WORDS: dict[str, _Words] = {
             "velocity": "one complaint has reached {n} people",
             "security": "{n} security complaints",
             "": "{n} negative mentions",
+        },
+        single={
+            "1 mentions": "1 mention",
+            "1 people mention it": "1 person mentions it",
+            "reach of 1 people": "reach of 1 person",
+            "1 security complaints": "1 security complaint",
+            "1 negative mentions": "1 negative mention",
         },
         usual="(normally {n})",
         window_minute="in {n} minute",
@@ -157,7 +167,8 @@ def outbreak_sentence(
 def _head(facts: Facts, words: _Words, language: str) -> str:
     subject = words.subject.get(facts.signal, words.subject[""])
     value = facts.top_reach if facts.signal == "velocity" and facts.top_reach else facts.observed
-    parts = [f"{facts.brand}: {subject.format(n=number(value, language))}"]
+    told = subject.format(n=number(value, language))
+    parts = [f"{facts.brand}: {words.single.get(told, told)}"]
     minutes = max(round((facts.now_s - facts.onset_s) / 60), 1)
     window = (words.window_minute if minutes == 1 else words.window_minutes).format(n=minutes)
     if minutes >= MANY_HOURS_MINUTES:

@@ -21,6 +21,8 @@ TOLD_MINUTES = 1080.0
 """As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
 ACUTE_SCORE = 3.0
 """A minute that is so surprising by itself is acute: its excess is no part of a slow burn."""
+SECURITY_ANEW = 0.35
+"""Of the leaky sum: one mention of an hour ago. What comes after it is another story."""
 
 # What a minute leaves of each.
 _KEEP_USUAL = math.exp(-1.0 / MEMORY_MINUTES)
@@ -44,6 +46,10 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
     to make its case without it."""
     lately: float = 0.0
     """Mean of `negative` over about two hours."""
+    security_since_s: int = 0
+    """Minute of the first security mention of those that are still remembered..."""
+    security_sum: float = 0.0
+    """... and how many there were since: what an incident of security words tells."""
 
     def after_quiet(self, minutes: int) -> "Usual":
         """The same after so many minutes without a mention."""
@@ -64,6 +70,8 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             self.recent_top_reach * slow,
             self.told * math.exp(-minutes / TOLD_MINUTES),
             self.lately * math.exp(-minutes / LATELY_MINUTES),
+            self.security_since_s,
+            self.security_sum,
         )
 
     def after(self, detection: Detection, *, learn: bool) -> "Usual":
@@ -77,6 +85,9 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             security = security * keep + detection.security / grown
             weight = 1.0 / min(float(minutes), LATELY_MINUTES)
             lately += weight * (detection.negative - lately)
+        since_s, sum_ = self.security_since_s, self.security_sum
+        if detection.security and self.recent_security < SECURITY_ANEW:
+            since_s, sum_ = detection.start_s, 0.0
         return Usual(
             minutes,
             negative,
@@ -87,6 +98,8 @@ class Usual(msgspec.Struct, frozen=True, array_like=True):
             max(self.recent_top_reach * _KEEP_SECURITY, detection.top_reach),
             self.told * _KEEP_TOLD + _acute(detection),
             lately,
+            since_s,
+            sum_ + detection.security,
         )
 
     def recent(self, *, warming: bool) -> Recent:

@@ -30,12 +30,22 @@ _TRIGGERS: Final = frozenset(word_list("flag_triggers.txt"))
 READ_LIMIT: Final = 1_000
 TAGS_LEAST: Final = 6
 """Hashtags that make a mention spam if they are most of it."""
+_OURS: Final = (
+    r"(?:data\w*|akun\w*|account|saldo|rekening|password|sandi|otp|nik|ktp|identitas|privasi|privacy"
+    r"|database|email|(?:nomor|no)\s+(?:hp|wa|telepon|telp|rekening|rek|kartu)|kartu\s+kredit"
+    r"|credit\s+card|card\s+details|phone\s+number)"
+)
+"""What a person or a brand would lose."""
+_TAKEN: Final = (
+    r"(?:\w*bocor\w*|\w*bobol\w*|dibajak|diretas|peretasan|di-?hac?k|kena\s+hack|dicuri|dijual"
+    r"|diperjualbelikan|(?:ter|ke|di|nye)s?ebar\w*|diumbar|dark\s*web|di(?:pake|pakai)\s+orang"
+    r"|leak\w*|breach\w*|hack\w*|stolen|stole|compromised)"
+)
+"""What happened to it, in the words of people and of the press."""
 _BREACH: Final = re.compile(
-    r"\b(?:data|akun|saldo|rekening|account|password|sandi|otp)\b.{0,40}"
-    r"\b(?:bocor|dibobol|kebobolan|dibajak|diretas|dihack|dicuri|dijual|disebar|leak\w*|breach\w*"
-    r"|hacked|stolen|sold|compromised)\b"
-    r"|\b(?:bocor\w*|kebocoran|dibobol|pembobolan|peretasan|diretas|leak\w*|breach\w*|hack\w*)\b"
-    r".{0,40}\b(?:data|akun|saldo|rekening|account|password|sandi|ktp|privacy|privasi)\b"
+    rf"\b{_OURS}\b.{{0,40}}\b{_TAKEN}\b|\b{_TAKEN}\b.{{0,40}}\b{_OURS}\b"
+    # Goods are sold too: only data, not "my account", and not whatever follows.
+    r"|\bdata\b.{0,40}\bsold\b|\bjual\s+data\b|\bsold\s+(?:my|our|customer|user)\s+data\b"
     r"|\b(?:phishing|identity theft|unauthori[sz]ed (?:login|access|transaction)\w*|data breach)\b",
     re.IGNORECASE | re.DOTALL,
 )

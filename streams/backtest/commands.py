@@ -32,13 +32,13 @@ def counts(
         float, typer.Option(help="Rows at or above it are counted as alerts in the summary.")
     ] = 2.95,
     step_s: Annotated[
-        int | None, typer.Option(help="Bin width in seconds.", show_default="from two rows")
+        int | None, typer.Option(help="Bin width in seconds.", show_default="from the first rows")
     ] = None,
     gate: Annotated[
         bool, typer.Option(help="Score only onsets; --no-gate gives -log10 p of every row.")
     ] = True,
 ) -> None:
-    """Score a series of counts, each row from the rows before it alone.
+    """Score a series of counts, each row from the rows before it alone. IN.csv may be gzipped.
 
     A score of 3 is what this series shows once in a thousand rows. The default threshold was frozen
     on labelled tweet counts and is meant for series that nobody has labelled.
@@ -47,14 +47,16 @@ def counts(
     """
     import csv
 
-    from streams.backtest.counts import HEADER, BadRow, read_rows, score_rows
+    from streams.backtest.counts import HEADER, BadRow, opened, read_rows, score_rows
 
     if step_s is not None and step_s <= 0:
         raise typer.BadParameter("must be positive", param_hint="--step-s")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise typer.BadParameter("is the input: give another file", param_hint="--out")
     total = alerts = 0
     try:
         with (
-            source.open(encoding="utf-8-sig", newline="") as lines,
+            opened(source) as lines,
             out.open("w", encoding="utf-8", newline="") as sink,
         ):
             writer = csv.writer(sink, lineterminator="\n")

@@ -52,7 +52,4 @@ def _pairs(brand: str, first: list[Case], second: list[Case]) -> list[Pair]:
 
 
 def _overlap(a: Case, b: Case) -> bool:
-    return (
-        a.last.onset.timestamp() <= b.end_s + SLACK_S
-        and b.last.onset.timestamp() <= a.end_s + SLACK_S
-    )
+    return a.onset_s <= b.end_s + SLACK_S and b.onset_s <= a.end_s + SLACK_S

@@ -1,9 +1,17 @@
 """`siaga backtest counts`: score a bare series of counts, row by row, strictly causally."""
 
 import csv
+import gzip
+import io
 import math
+import re
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain, islice, pairwise
+from pathlib import Path
+from statistics import median_low
 
 import msgspec
 
@@ -27,6 +35,13 @@ EVENT_STEPS = 30.0
 EVENT_CAP = 20.0
 """Bare counts hold no mood to tell a crisis from a lively day: a lively day teaches the tail."""
 SHORT_WINDOW_S = 300
+STEP_ROWS = 11
+"""Rows that tell the bin width: one repeat or hole among them misleads nobody. All of them score 0
+(warm-up), so no score looks ahead."""
+USUAL_STEP_S = 300
+EPOCH = re.compile(r"(\d{9,11})(\.\d+)?|(\d{13,14})")
+"""Seconds, or milliseconds, since 1970."""
+GZIP = b"\x1f\x8b"
 
 
 class BadRow(ValueError):
@@ -72,6 +87,28 @@ def config_for(step_s: int) -> BankConfig:
     )
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Iterable[str]]:
+    """Lines of a file, plain or gzip.
+
+    Raises
+    ------
+    BadRow
+        If what is read turns out to be no UTF-8, no CSV or a damaged archive.
+    """
+    with path.open("rb") as raw:
+        packed = raw.peek(len(GZIP)).startswith(GZIP)
+        data = gzip.GzipFile(fileobj=raw) if packed else raw
+        try:
+            yield io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
+        except UnicodeDecodeError as e:
+            msg = f"byte {e.object[e.start]:#04x} is no UTF-8: save the file as UTF-8 CSV"
+            raise BadRow(msg) from e
+        except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error) as e:
+            msg = f"cannot be read as CSV: {e}"
+            raise BadRow(msg) from e
+
+
 def read_rows(lines: Iterable[str]) -> Iterator[Row]:
     """Parse CSV with a header that names `timestamp` and `value`.
 
@@ -94,12 +131,19 @@ def read_rows(lines: Iterable[str]) -> Iterator[Row]:
             stamp, text = cells[when], cells[what]
             yield Row(stamp, text, _seconds(stamp), _count(text))
         except (ValueError, IndexError, OverflowError) as e:
-            msg = f"line {reader.line_num}: {e}; expected an ISO 8601 time and a number"
+            told = "a cell is missing" if isinstance(e, IndexError) else str(e)
+            msg = (
+                f"line {reader.line_num}: {told}; expected a time (ISO 8601 or epoch seconds)"
+                " and a number"
+            )
             raise BadRow(msg) from e
 
 
 def _seconds(stamp: str) -> int:
-    when = datetime.fromisoformat(stamp.strip())
+    stamp = stamp.strip()
+    if epoch := EPOCH.fullmatch(stamp):
+        return int(epoch[1]) if epoch[1] else int(epoch[3]) // 1000
+    when = datetime.fromisoformat(stamp)
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return int(when.timestamp())
@@ -126,26 +170,24 @@ def score_rows(
     rows
         In order of time; a row that is not after the one before counts as the next bin.
     step_s
-        Bin width in seconds; None: the distance of the first two rows.
+        Bin width in seconds; None: the usual distance of the first rows.
     gate
         Only onsets keep their score (`OnsetGate`), so that one event is one alert; False gives the
         calibrated -log10 p of every row.
     """
     source = iter(rows)
-    first = next(source, None)
-    if first is None:
-        return
-    held = [first]
-    if step_s is None:
-        second = next(source, None)
-        if second is not None:
-            held.append(second)
-            step_s = second.start_s - first.start_s
-        step_s = step_s if step_s and step_s > 0 else 300
-    detector = Volume(config_for(step_s))
-    onset = OnsetGate()
-    yield from (_score(detector, onset if gate else None, row) for row in held)
-    yield from (_score(detector, onset if gate else None, row) for row in source)
+    first = list(islice(source, 1 if step_s else STEP_ROWS))
+    detector = Volume(config_for(step_s or _step_s(first)))
+    onset = OnsetGate() if gate else None
+    for row in chain(first, source):
+        yield _score(detector, onset, row)
+
+
+def _step_s(rows: list[Row]) -> int:
+    """The usual distance of neighbours; where there is none, five minutes."""
+    steps = [after.start_s - before.start_s for before, after in pairwise(rows)]
+    steps = [step for step in steps if step > 0]
+    return median_low(steps) if steps else USUAL_STEP_S
 
 
 def _score(detector: Volume, onset: OnsetGate | None, row: Row) -> ScoredRow:

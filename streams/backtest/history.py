@@ -50,6 +50,20 @@ class Tally:
     reasons: dict[str, int] = field(default_factory=dict)
     """Dead rows by reason."""
 
+    def bury(self, reason: str) -> None:
+        """Count a row that could not become a mention."""
+        self.dead += 1
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def why(self) -> str:
+        """The reasons, the most frequent first.
+
+        >>> Tally(reasons={"empty_text": 2, "broken_row": 7}).why()
+        'broken_row 7, empty_text 2'
+        """
+        by_count = sorted(self.reasons.items(), key=lambda r: (-r[1], r[0]))
+        return ", ".join(f"{reason} {count:,}" for reason, count in by_count)
+
 
 class History(NamedTuple):
     """An opened history; `tally` moves on while `records` is consumed."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from detectors.incidents.severity import ALERT
 from streams.backtest.result import BrandResult, Case, Result
 
 EVERY_BRAND = "*"
@@ -45,7 +46,8 @@ class Judged(NamedTuple):
 
 def paged_at_s(case: Case) -> float:
     """When a case first reached ALERT, epoch seconds."""
-    return case.reached.get(2, case.last.opened_at.timestamp())
+    told = case.reached.get(ALERT)
+    return told.at_s if told else case.last.opened_at.timestamp()
 
 
 def read_labels(path: Path) -> list[Label]:

@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from detectors.incidents.announced import EVERY_BRAND
-from detectors.incidents.explanation import Without
+from detectors.incidents.explanation import OTHER, Without
+from detectors.language import taxonomy
 from streams.backtest.chart import Chart, Flag, Span, svg
 from streams.backtest.compare import Pair
 from streams.backtest.history import Tally
@@ -125,13 +126,9 @@ class _Teller:
         start_s, end_s = min(starts), max(b.last_s for b in self.result.brands)
         points, step_s = _binned(brand, start_s, end_s)
         spans = [
-            Span(
-                case.last.opened_at.timestamp(),
-                case.end_s,
-                case.last.peak,
-                f"{self.levels[case.last.peak]} {self._time(case.last.opened_at.timestamp())}",
-            )
+            Span(begin_s, until_s, level, f"{self.levels[level]} {self._time(begin_s)}")
             for case in brand.cases
+            for level, begin_s, until_s in levels_of(case)
         ]
         chart = Chart(points, start_s, end_s, step_s, self.zone, 110, spans)
         return svg(chart, label=f"{self._title(brand.brand)}: {self.words['overview_note']}")
@@ -141,7 +138,7 @@ class _Teller:
         at_s = paged_at_s(case)
         onset_s = told.onset.timestamp()
         shares = [
-            (TABLES[self.story.language][name], _top(getattr(told, name)))
+            (TABLES[self.story.language][name], _top(self._named(name, getattr(told, name))))
             for name in ("topics", "channels", "phrases", "authors")
         ]
         return {
@@ -173,6 +170,15 @@ class _Teller:
             ],
         }
 
+    def _named(self, table: str, shares: dict[str, float]) -> dict[str, float]:
+        """The shares under the names that people read, "other" last."""
+        title, language = taxonomy.default().title, self.story.language
+        order = sorted(shares, key=lambda key: (key == OTHER, -shares[key]))
+        return {
+            title(key, language) if table == "topics" or key == OTHER else key: shares[key]
+            for key in order
+        }
+
     def _verdict(self, brand: str, case: Case) -> str:
         if not self.story.labels:
             return ""
@@ -184,8 +190,8 @@ class _Teller:
         end_s = max(end_s, at_s) + 1800
         points = [p for p in case.points if start_s <= p.start_s <= end_s]
         spans = [
-            Span(level_s, case.end_s, level, self.levels[level])
-            for level, level_s in sorted(case.reached.items())
+            Span(begin_s, until_s, level, self.levels[level])
+            for level, begin_s, until_s in levels_of(case)
         ]
         flags = [
             Flag(onset_s, "onset", f"{self.words['onset']} {self._clock(onset_s)}"),
@@ -247,12 +253,22 @@ class _Teller:
 
 
 def _top(shares: dict[str, float]) -> list[tuple[str, str, int]]:
-    """Name, share and bar width in per cent of the largest shares."""
-    named = sorted(shares.items(), key=lambda item: (item[0] == "other", -item[1]))
+    """Name, share and bar width in per cent of the first shares."""
     return [
         (name, f"{share:.0%}", round(100 * min(max(share, 0.0), 1.0)))
-        for name, share in named[:MOST_SHARES]
+        for name, share in list(shares.items())[:MOST_SHARES]
         if share > 0
+    ]
+
+
+def levels_of(case: Case) -> list[tuple[int, float, float]]:
+    """(level, from, until) of each stretch above NORMAL: a level that fell is not drawn on."""
+    changes = [(change.level, change.at.timestamp()) for change in case.last.history]
+    ends = [*(at_s for _, at_s in changes[1:]), case.end_s]
+    return [
+        (level, at_s, max(end_s, at_s))
+        for (level, at_s), end_s in zip(changes, ends, strict=True)
+        if level
     ]
 
 

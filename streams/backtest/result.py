@@ -2,6 +2,7 @@
 
 import msgspec
 
+from detectors.incidents.severity import ALERT
 from streams.records import Incident
 
 
@@ -12,6 +13,17 @@ class Point(msgspec.Struct, array_like=True, frozen=True):
     observed: float
     expected: float | None = None
     upper: float | None = None
+
+
+class Reached(msgspec.Struct, array_like=True, frozen=True):
+    """A level of an incident as it was told when it was first reached."""
+
+    at_s: float
+    signal: str
+    onset_s: float
+    observed: float
+    expected: float
+    score: float
 
 
 class Case(msgspec.Struct):
@@ -26,14 +38,29 @@ class Case(msgspec.Struct):
     """Minutes around the page of the signal that raised it."""
     signal: str = ""
 
-    reached: dict[int, float] = {}
-    """Epoch seconds of each level when first reached; a jump reaches the lower ones too."""
+    reached: dict[int, Reached] = {}
+    """Each level when first reached; a jump reaches the lower ones too."""
 
     def note(self, incident: Incident) -> None:
-        """Take its levels in as they are told: a long incident's record forgets the first ones."""
+        """Take its levels in as they are told: what comes later (a slow burn that goes on) must
+        not date them back, and a long incident's record forgets its first changes."""
         for change in incident.history:
             for level in range(1, change.level + 1):
-                self.reached.setdefault(level, change.at.timestamp())
+                if level not in self.reached:
+                    self.reached[level] = Reached(
+                        change.at.timestamp(),
+                        incident.signal,
+                        incident.onset.timestamp(),
+                        incident.observed,
+                        incident.expected,
+                        incident.score,
+                    )
+
+    @property
+    def onset_s(self) -> float:
+        """When it began, as it was told when it paged (else when it opened)."""
+        told = self.reached.get(ALERT) or self.reached.get(1)
+        return told.onset_s if told else self.last.onset.timestamp()
 
     @property
     def end_s(self) -> float:

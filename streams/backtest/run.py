@@ -57,6 +57,9 @@ def run(asked: Asked) -> int:
 
 
 def _run(asked: Asked) -> int:
+    for path in (asked.report, asked.json_out):
+        if path is not None and not path.parent.is_dir():
+            raise CannotRead(f"{path}: no such folder")  # before an hour of replay, not after it
     labels = read_labels(asked.labels) if asked.labels else []
     settings = load(asked.config)
     history = open_history(
@@ -90,6 +93,9 @@ def _run(asked: Asked) -> int:
     if asked.report is not None:
         _report(asked.report, settings, history, results, labels, judged, pairs, events)
     _tell(history, results, judged, pairs, seconds)
+    if history.tally.rows and not history.tally.mentions:
+        # No page in nothing is no good news: a gate must not open for a wrong column.
+        raise CannotRead("no row became a mention: see the columns, the time format and the brands")
     return _gate(results[0], asked.max_pages_per_week)
 
 
@@ -192,7 +198,7 @@ def _tell(
     typer.echo(
         f"{tally.mentions:,} mentions of {len(results[0].brands)} brands in {seconds:.1f} s"
         f" ({tally.mentions / max(seconds, 0.001):,.0f}/s)"
-        + (f"; {tally.dead:,} rows could not be read" if tally.dead else "")
+        + (f"; {tally.dead:,} rows could not be read ({tally.why()})" if tally.dead else "")
         + (f"; {tally.unmatched:,} rows name no brand" if tally.unmatched else "")
     )
     for n, result in enumerate(results):

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from detectors.incidents.severity import ALERT
 from streams.backtest.compare import Pair
 from streams.backtest.history import Tally
 from streams.backtest.labels import Judged, paged_at_s
@@ -56,19 +55,19 @@ def _levels(case: Case) -> list[dict[str, Any]]:
             "brand": last.brand,
             "level": level,
             "severity": LEVEL_WORDS["en"][level],
-            "signal": told.signal if level >= ALERT else last.signal,
-            "onset": iso(last.onset.timestamp()),
-            "opened_at": iso(at_s),
+            "signal": reached.signal,
+            "onset": iso(reached.onset_s),
+            "opened_at": iso(reached.at_s),
             "closed_at": iso(last.closed_at.timestamp()) if last.closed_at else None,
-            "observed": round(last.observed, 3),
-            "expected": round(last.expected, 3),
-            "score": round(last.score, 2),
+            "observed": round(reached.observed, 3),
+            "expected": round(reached.expected, 3),
+            "score": round(reached.score, 2),
             "incident": last.id,
             "peak": last.peak,
             "flags": list(last.flags),
             "sentence": told.sentences.get("en", ""),
         }
-        for level, at_s in sorted(case.reached.items())
+        for level, reached in sorted(case.reached.items())
     ]
 
 
@@ -88,6 +87,7 @@ def document(
         "mentions": tally.mentions,
         "rows": tally.rows,
         "dead": tally.dead,
+        "dead_reasons": dict(sorted(tally.reasons.items())),
         "unmatched": tally.unmatched,
         "brands": [b.brand for b in first.brands],
         "brand_weeks": round(first.brand_weeks, 3),
@@ -129,11 +129,7 @@ def document(
 
 def delays_s(result: Result) -> list[float]:
     """Seconds from the onset (as the detectors date it) to the page, of each paged incident."""
-    return [
-        paged_at_s(case) - case.last.onset.timestamp()
-        for brand in result.brands
-        for case in brand.paged
-    ]
+    return [paged_at_s(case) - case.onset_s for brand in result.brands for case in brand.paged]
 
 
 def _judged(judged: Judged) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def test_an_announced_event_covers_its_time_until_it_is_called_off(tmp_path: Pat
     asked = ["event", "add", "toko", "--from", "2026-03-02T15:00", "--until", "2026-03-02T16:00"]
     added = run.invoke(app, [*asked, "--who", "ani", "-c", str(config)])
     assert added.exit_code == 0, added.output
+    assert "2026-03-02T15:00:00+07:00 to 2026-03-02T16:00:00+07:00" in added.output  # as typed
+    assert "it is over" in added.output
     calendar = calendar_of(config)
     noon = int(START.timestamp())  # 15:00 in Jakarta
     assert calendar.announced("toko", noon)
@@ -124,6 +126,11 @@ def test_an_event_needs_a_known_brand_and_an_end_after_its_start(tmp_path: Path)
     assert run.invoke(build(), ["event", "add", "toko", *begin]).exit_code == 2
     begin[3] = "2026-03-02T16:00"
     assert run.invoke(build(), ["event", "add", "nobody", *begin]).exit_code == 2
+    begin[1] = "yesterday"
+    told = run.invoke(build(), ["event", "add", "toko", *begin])
+    assert told.exit_code == 2
+    assert "--from" in told.output
+    assert "yesterday" in told.output
 
 
 def calendar_of(config: Path) -> Calendar:

@@ -34,7 +34,7 @@ def test_records_survive_kill_9_and_a_pause_of_the_broker(
     producer.close()
 
     consumer = KafkaConsumer(
-        "kept", bootstrap_servers=address, auto_offset_reset="earliest", consumer_timeout_ms=5000
+        "kept", bootstrap_servers=address, auto_offset_reset="earliest", consumer_timeout_ms=30_000
     )
     seen = []
     for record in consumer:
@@ -59,19 +59,19 @@ def test_a_scram_listener_lets_in_its_user_and_nobody_else(
         )
     )  # fmt: skip
 
-    def connect(password: str) -> None:
+    def connect(password: str, within_ms: int) -> None:
         KafkaAdminClient(
             bootstrap_servers=broker.listener("GUARDED"),
             security_protocol="SASL_PLAINTEXT",
             sasl_mechanism="SCRAM-SHA-512",
             sasl_plain_username="siaga",
             sasl_plain_password=password,
-            bootstrap_timeout_ms=2000,
+            bootstrap_timeout_ms=within_ms,
         ).close()
 
-    connect("rahasia-1")
+    connect("rahasia-1", 20_000)
     with pytest.raises(KafkaError):
-        connect("salah")
+        connect("salah", 2_000)
     assert "invalid credentials with SASL mechanism SCRAM-SHA-512" in broker.log.read_text()
 
 

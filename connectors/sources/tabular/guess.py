@@ -36,12 +36,16 @@ class Found(NamedTuple):
 
 
 def guess(
-    path: Path, brand_column: str | None = None, mapped: Mapping[Field, str] | None = None
+    path: Path,
+    brand_column: str | None = None,
+    mapped: Mapping[Field, str] | None = None,
+    *,
+    most_brands: int = MOST_BRANDS,
 ) -> Found:
     """Read the file once and say how to replay it.
 
     Without a brand column all rows are about one brand, named after the file. `mapped` names
-    columns that are not to be guessed.
+    columns that are not to be guessed. Brands beyond `most_brands` are left out.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def guess(
         brands: dict[str, str] = {}
         channels: dict[str, None] = {}
         while (row := table.rows.next()) is not None:
-            _note(row, columns, brands, channels)
+            _note(row, columns, brands, channels, most_brands)
     source: dict[str, Any] = {"columns": dict(columns.names), "run": "live"}
     if not brands:
         name = slug(path.stem) or "brand"
@@ -76,11 +80,17 @@ def guess(
     return Found(brands, source)
 
 
-def _note(row: Row, columns: Columns, brands: dict[str, str], channels: dict[str, None]) -> None:
+def _note(
+    row: Row,
+    columns: Columns,
+    brands: dict[str, str],
+    channels: dict[str, None],
+    most_brands: int,
+) -> None:
     if row.values is None:
         return
     brand = columns.value(row.values, "brand").strip()
-    if brand and len(brands) < MOST_BRANDS:
+    if brand and len(brands) < most_brands:
         brands.setdefault(slug(brand), brand)
     channel = slug(columns.value(row.values, "channel"))
     if channel and len(channels) <= MOST_CHANNELS:

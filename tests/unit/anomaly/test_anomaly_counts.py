@@ -1,6 +1,7 @@
 """`siaga backtest counts`: strictly causal, any bin width, and mistakes named by line."""
 
 import csv
+import gzip
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -109,3 +110,64 @@ def test_one_row_and_none_are_fine():
 def test_times_that_go_back_or_repeat_do_not_stop_a_run():
     rows = [*lines(series(800)), *list(lines(series(200), begin=BEGIN))[1:]]
     assert len(list(score_rows(read_rows(rows)))) == 1000
+
+
+def run(source, out):
+    return CliRunner().invoke(app, ["backtest", "counts", str(source), "--out", str(out)])
+
+
+def test_the_input_is_never_overwritten(tmp_path):
+    source = tmp_path / "in.csv"
+    text = "\n".join(lines(series(50))) + "\n"
+    source.write_text(text)
+    (tmp_path / "link.csv").symlink_to(source)
+    for out in (source, tmp_path / "link.csv"):
+        assert run(source, out).exit_code == 2
+        assert source.read_text() == text
+
+
+def test_gzip_is_read_as_it_is(tmp_path):
+    plain, packed = tmp_path / "in.csv", tmp_path / "in.csv.gz"
+    data = ("\n".join(lines(series(400, spike_at=350))) + "\n").encode()
+    plain.write_bytes(data)
+    packed.write_bytes(gzip.compress(data))
+    assert run(plain, tmp_path / "a.csv").exit_code == 0
+    assert run(packed, tmp_path / "b.csv").exit_code == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"timestamp,value\n2026-01-01,3\n\xff\xfe,4\n", "UTF-8"),
+        (gzip.compress(b"timestamp,value\n" + b"2026-01-01,3\n" * 999)[:-20], "cannot be read"),
+        (b"timestamp,value\n2026-01-01," + b"9" * 200_000, "cannot be read"),
+    ],
+    ids=["latin", "half an archive", "endless cell"],
+)
+def test_a_file_that_is_no_text_is_named(data, told, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_bytes(data)
+    done = run(source, tmp_path / "out.csv")
+    assert done.exit_code == 1
+    assert not isinstance(done.exception, UnicodeError)
+    assert str(source) in done.output
+    assert told in done.output
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_epoch_times_mean_what_iso_times_mean(unit):
+    values = series(700, spike_at=600)
+    iso = list(score_rows(read_rows(lines(values))))
+    epoch = ["timestamp,value", *(f"{r.start_s * unit},{r.text}" for r in iso)]
+    assert [r.score for r in score_rows(read_rows(epoch))] == [r.score for r in iso]
+
+
+@pytest.mark.parametrize("odd", ["repeated", "missing"])
+def test_the_bin_width_is_not_that_of_one_odd_pair_of_rows(odd):
+    rows = list(lines(series(900, spike_at=800)))
+    told = scores(series(900, spike_at=800))
+    first = [rows[1], *rows[1:]] if odd == "repeated" else [rows[1], *rows[3:]]
+    found = [r.score for r in score_rows(read_rows([rows[0], *first]))]
+    assert max(found[780:]) == pytest.approx(max(told[780:]), abs=0.5)
+    assert len(found) == len(first)

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from detectors.anomaly.bank import SIGNALS, Bank, BankConfig, Features
+from detectors.anomaly.volume import Volume
 
 DAY = 1440
 START_S = 1_749_945_600  # a midnight, UTC
@@ -180,3 +181,18 @@ def test_upper_is_the_value_from_which_the_score_is_three():
     reading = brand.bank.score_one(Features(12, 4, 11), start_s=brand.at)[0]
     at_upper = brand.bank.score_one(Features(reading.upper, 4, 11), start_s=brand.at)[0]
     assert at_upper.score == pytest.approx(3.0, abs=0.3)
+
+
+def test_a_gap_is_time_that_passed_an_hour_ago_is_not_just_now():
+    rng = random.Random(3)
+    volume, at = Volume(), 1_760_000_400
+    for _ in range(2 * 1440):
+        volume.learn(Features(sum(rng.random() < 0.1 for _ in range(60))), start_s=at)
+        at += 60
+    for _ in range(20):
+        volume.learn(Features(60.0), start_s=at)
+        at += 60
+    assert volume.read(Features(6.0), start_s=at).score > 3.0
+    later = at + 6 * 3600
+    volume.learn(Features(6.0), start_s=later)
+    assert volume.read(Features(6.0), start_s=later + 60).score < 1.5

@@ -9,7 +9,7 @@ from detectors.anomaly.reading import Reading
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
 from detectors.incidents.episode import Change
-from detectors.incidents.incident import IncidentState, step
+from detectors.incidents.incident import IncidentState, Lesson, margin_at, step
 from detectors.incidents.severity import ALERT, CRISIS, NORMAL, WATCH, SeverityConfig
 
 CONFIG = SeverityConfig()
@@ -175,6 +175,9 @@ def test_three_security_complaints_alert_at_low_volume() -> None:
     _, changes = play(detections)
     assert changes[0].episode.signal == "security"
     assert changes[0].episode.level == ALERT
+    # It tells of all three, not of the minute that made it three.
+    assert changes[0].episode.window_observed == 3.0
+    assert changes[0].episode.onset_s == T0 + 60 * 60
 
 
 def test_a_bank_that_hears_of_security_all_day_is_not_paged_by_it() -> None:
@@ -337,3 +340,41 @@ def test_a_slow_burn_is_told_once_not_after_every_acute_incident() -> None:
 def test_a_damaged_snapshot_is_refused_as_such() -> None:
     with pytest.raises(ValueError, match="damaged"):
         IncidentState.restore(IncidentState().snapshot()[:1] + b"\xc1")
+
+
+@pytest.mark.parametrize(
+    ("dials", "least_s"),
+    [
+        (SeverityConfig(min_duration_s=3600, hold_s=60), 3600),
+        (SeverityConfig(min_duration_s=60, hold_s=2400), 2400),
+    ],
+    ids=["minimum duration", "hysteresis"],
+)
+def test_each_of_the_two_brakes_alone_keeps_a_level_from_falling_at_once(
+    dials: SeverityConfig, least_s: int
+) -> None:
+    _, changes = play(calm(0, 60) + storm(60, 12) + calm(72, 240), config=dials)
+    rose = max(c.at_s for c in changes if c.kind in ("opened", "level") and c.episode.level)
+    fell = next(
+        c.at_s for c in changes if c.kind == "closed" or c.episode.level < ALERT <= c.episode.peak
+    )
+    storm_ended = T0 + 72 * 60
+    since = rose if dials.min_duration_s > dials.hold_s else storm_ended
+    assert fell - since >= least_s
+
+
+def test_a_lesson_fades_by_half_in_its_half_life() -> None:
+    lesson = Lesson("negative", 1.0, T0)
+    assert margin_at(lesson, T0, CONFIG) == 1.0
+    assert margin_at(lesson, T0 + CONFIG.lesson_half_life_s, CONFIG) == pytest.approx(0.5)
+
+
+def test_a_crisis_does_not_become_what_is_usual() -> None:
+    before, _ = play(calm(0, 120))
+    during, changes = play(storm(120, 180, negative=20.0, score=8.0), before)
+    assert max(c.episode.level for c in changes) >= ALERT
+    paged = next(c.at_s for c in changes if c.episode.level >= ALERT)
+    # Only the minutes before the page were learned.
+    learned = (paged - T0) / 60 - 120
+    assert during.usual.negative <= before.usual.negative + 20.0 * (learned + 1) / 120
+    assert during.usual.lately <= before.usual.lately + 20.0 * (learned + 1) / 100

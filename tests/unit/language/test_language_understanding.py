@@ -212,3 +212,56 @@ def test_threshold_of_topics_is_configurable() -> None:
 def test_complaint_without_a_likely_topic_gets_its_best_guess(model: Language) -> None:
     assert model.understand("barangnya bikin kecewa").topics == ("item",)
     assert "security" not in model.understand("akun ini bikin kecewa").topics
+
+
+LEAKS = (
+    "kok bisa NIK aku kesebar sih",
+    "NIK sama KTP gua kesebar di twitter",
+    "password gue kesebar, parah",
+    "privasi pelanggan diumbar",
+    "data kita diperjualbelikan",
+    "email gue muncul di dark web abis daftar",
+    "rekening kebobol abis klik dari admin",
+    "someone stole my credit card details",
+    "data nasabah kebocoran lagi, gak aman",
+    "akun aku di-hack, dm kirim link aneh",
+    "nomor hp gue bocor, tiap hari ditelpon pinjol",
+    "foto ktp gue dipake orang buat pinjol",
+)
+INNOCENT = (
+    "hacker news bilang bagus",
+    "life hack belanja di sini",
+    "tas gampang robek, resleting bobol",
+    "gawang dibobol terus, sponsor malu",
+    "link promo kesebar duluan",
+    "gosip kesebar soal ceo",
+    "kebocoran pipa di toko belum diperbaiki",
+    "kode promo bocor nih buruan pakai",
+    "bocoran harga iPhone",
+)
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_people_who_say_it_in_slang_speak_of_security(text: str) -> None:
+    read = Language(LanguageConfig()).understand(text)
+    assert "security" in read.topics
+    assert "security" in read.flags  # what pages at low volume
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_what_only_sounds_like_a_leak_is_none(text: str) -> None:
+    assert "security" not in Language(LanguageConfig()).understand(text).topics
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my account is locked, they sold me a broken phone",
+        "they sold me a fake item, refund to my account please",
+        "akun saya diblokir padahal jual barang asli",
+        "jual kartu kredit gestun",
+        "email promo kalian nyebar terus, ganggu",
+    ],
+)
+def test_what_is_sold_or_sent_is_no_breach(text: str) -> None:
+    assert "security" not in Language(LanguageConfig()).understand(text).flags
