@@ -18,6 +18,11 @@ Run = str
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware time; a naive one is refused when a record is decoded."""
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Text = Annotated[str, msgspec.Meta(max_length=65_536)]
+Word = Annotated[str, msgspec.Meta(max_length=4_096)]
+"""Bounds of what is decoded, far beyond those of the door: other programs write to the log, too."""
+
 LIVE: Run = "live"
 
 Sentiment = Literal["negative", "neutral", "positive"]
@@ -27,31 +32,31 @@ SENTIMENTS: tuple[Sentiment, ...] = ("negative", "neutral", "positive")
 class Engagement(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a source says of a mention's spread; 0 is "none or unknown"."""
 
-    likes: int = 0
-    replies: int = 0
-    reposts: int = 0
-    views: int = 0
-    followers: int = 0
+    likes: Count = 0
+    replies: Count = 0
+    reposts: Count = 0
+    views: Count = 0
+    followers: Count = 0
     """Followers of the author when the mention was collected."""
-    account_days: int = 0
+    account_days: Count = 0
     """Days that the author's account had existed when this was written; a new one counts as 1."""
 
 
 class Mention(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One text about one brand. `id` is `source:native_id`; the key of a mention is (brand, id)."""
 
-    id: str
-    source: str
+    id: Word
+    source: Word
     published_at: Time
     collected_at: Time
-    text: str = ""
-    author: str = ""
-    url: str = ""
-    lang: str = ""
-    kind: str = "post"
+    text: Text = ""
+    author: Word = ""
+    url: Word = ""
+    lang: Word = ""
+    kind: Word = "post"
     revision: int = 0
     """Grows with each edit that the source reports; the same (id, revision) is a repeat."""
-    in_reply_to: str = ""
+    in_reply_to: Word = ""
     engagement: Engagement = Engagement()
     rating: float | None = None
     """Stars of a review, 1..5."""
@@ -76,7 +81,7 @@ class Tick(msgspec.Struct, frozen=True, tag="tick", omit_defaults=True):
     time that this run takes as "now" (a replay's own clock). A source that ends says so.
     """
 
-    source: str
+    source: Word
     watermark: Time
     clock: Time
     run: Run = LIVE
@@ -104,7 +109,8 @@ class Scored(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class ScoredBatch(msgspec.Struct, frozen=True, omit_defaults=True):
     """Record of `siaga.scored.v1` (key: brand), one per mentions record that held fresh mentions.
 
-    `id` is `run/topic/partition/offset` of that record.
+    `id` is `run/topic/partition/offset` of that record; if it was too large for one, the further
+    ones end in `+`, `++`, ...
     """
 
     id: str

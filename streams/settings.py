@@ -73,9 +73,9 @@ class MetricsSettings(Section):
 class WorkerSettings(Section):
     """How the stream is worked. Defaults suit one laptop and one worker of a cluster alike."""
 
-    id: str = "siaga"
+    id: str = Field(default="siaga", pattern=r"^[a-zA-Z0-9._-]{1,100}$")
     """Consumer group and prefix of the changelog topics."""
-    instance: str = ""
+    instance: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]{0,200}$")
     """Static member name; unique a worker. Empty: host and metrics port."""
     allowed_lateness_s: int = Field(default=120, ge=0, le=86_400)
     blind_after_s: int = Field(default=300, ge=30, le=86_400)

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from streams.log.database import Database, plain_errors
+from streams.log.database import APPLICATION_ID, Database, plain_errors
 from streams.log.port import Unavailable
 from streams.service import CannotStart
 
 KEPT_SUFFIX = ".before-restore"
+OF_A_LOG = ("", "-wal", "-shm", "-journal")
+"""Endings of the files that SQLite keeps for one database."""
 
 
 def backup(log: Path, target: Path) -> int:
@@ -24,26 +26,34 @@ def backup(log: Path, target: Path) -> int:
     Raises
     ------
     CannotStart
-        If there is no log, or the copy does not prove whole.
+        If there is no log, the target is no place for a copy, or the copy does not prove whole.
     Unavailable
         If the target cannot be written.
     """
     if not log.is_file():
         raise CannotStart(f"there is no log at {log}; is data_dir right?")
+    if target.is_dir():
+        raise CannotStart(f"{target} is a folder; name a file in it")
+    # A service would go on writing to a file that has lost its name.
+    if target.resolve() in {log.resolve().with_name(log.name + end) for end in OF_A_LOG}:
+        raise CannotStart(f"{target} belongs to the log itself; choose another name")
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
+        _clear(part)
         with plain_errors(part), _open(log) as source, _open(part) as copy:
             source.backup(copy)
             # A copy is one file: without it a reader would make -wal and -shm beside it.
             copy.execute("PRAGMA journal_mode=DELETE")
-        prove(part)
+        try:
+            prove(part)
+        except CannotStart as e:
+            raise CannotStart(f"{log} is damaged, its copy is not kept: {e}") from e
         part.replace(target)
     except OSError as e:
         raise Unavailable(f"{target} cannot be written: {e}") from e
     finally:
-        part.unlink(missing_ok=True)
+        _clear(part)
     return target.stat().st_size
 
 
@@ -75,13 +85,13 @@ def restore(source: Path, log: Path) -> Path | None:
             raise CannotStart(f"{source} is no usable backup: {e}") from e
         if log.exists():
             _let_go(log)
-            kept = log.with_name(log.name + KEPT_SUFFIX)
+            kept = _free_name(log)
             log.replace(kept)
         part.replace(log)
     except OSError as e:
         raise Unavailable(f"{log} cannot be replaced: {e}") from e
     finally:
-        part.unlink(missing_ok=True)
+        _clear(part)
     return kept
 
 
@@ -93,12 +103,30 @@ def prove(path: Path) -> None:
     CannotStart
         If it is not; the message says what it is instead.
     """
+    with plain_errors(path), _open(path) as db:
+        # What opens a log for work makes one of an empty file.
+        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise CannotStart(f"{path} is empty, or another program's file")
     Database(path).close()
     with plain_errors(path), _open(path) as db:
         told = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         db.execute("PRAGMA journal_mode=DELETE")
     if told != "ok":
         raise CannotStart(f"{path} is damaged: {told}")
+
+
+def _clear(part: Path) -> None:
+    for end in OF_A_LOG:
+        part.with_name(part.name + end).unlink(missing_ok=True)
+
+
+def _free_name(log: Path) -> Path:
+    """Where to keep a log: what an earlier restore kept may be the only whole history."""
+    kept, n = log.with_name(log.name + KEPT_SUFFIX), 1
+    while kept.exists():
+        n += 1
+        kept = log.with_name(f"{log.name}{KEPT_SUFFIX}-{n}")
+    return kept
 
 
 def _let_go(log: Path) -> None:

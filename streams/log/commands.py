@@ -74,15 +74,19 @@ def restore(
 ) -> None:
     """Put a backup in the place of the embedded log; stop the service first.
 
-    The log that was there is kept beside it, with the ending .before-restore.
+    The log that was there is kept beside it, with the ending .before-restore (-2, -3, ...).
 
     Example: siaga restore siaga-monday.db
     """
     from streams.config import load
+    from streams.lessons import snapshot_path
     from streams.log.backup import restore as put_back
 
-    path = _embedded(load(config))
+    settings = load(config)
+    path = _embedded(settings)
     kept = put_back(file, path)
+    # It goes further than the older log: new corrections would pass as known ones.
+    snapshot_path(settings).unlink(missing_ok=True)
     typer.echo(f"{file} is now the log {path}." + (f" The former one is {kept}." if kept else ""))
 
 

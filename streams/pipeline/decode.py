@@ -10,7 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from streams import codec
-from streams.records import Batch, DeadLetter, Mention, MentionsRecord, Run
+from streams.pipeline.sound import all_sound, problem_of, problem_of_mention
+from streams.records import Batch, DeadLetter, Mention, MentionsRecord, Run, Tick
 
 KEPT_BYTES = 65_536
 """How much of a bad original is kept."""
@@ -47,21 +48,32 @@ _mention = codec.Reader(msgspec.json.Decoder(Mention))
 
 def decode(raw: bytes, *, origin: Origin, now: datetime) -> Decoded:
     """Decode one record; never raises."""
+    told = "a mention cannot be taken"
     try:
-        return Decoded(codec.mentions.decode(raw))
+        whole = codec.mentions.decode(raw)
     except msgspec.DecodeError as e:
-        problem = e
+        told = str(e)
+    else:
+        if problem := problem_of(whole):
+            return Decoded(None, (letter(raw, "not_a_record", problem, origin=origin, now=now),))
+        if isinstance(whole, Tick) or all_sound(whole):
+            return Decoded(whole)
     try:
         loose = _loose.decode(raw)
     except msgspec.ValidationError:
-        return Decoded(None, (letter(raw, "not_a_record", str(problem), origin=origin, now=now),))
+        return Decoded(None, (letter(raw, "not_a_record", told, origin=origin, now=now),))
     except msgspec.DecodeError:
-        return Decoded(None, (letter(raw, "not_json", str(problem), origin=origin, now=now),))
+        return Decoded(None, (letter(raw, "not_json", told, origin=origin, now=now),))
+    if problem := problem_of(Batch(loose.brand, (), loose.run)):
+        return Decoded(None, (letter(raw, "not_a_record", problem, origin=origin, now=now),))
     good: list[Mention] = []
     dead: list[DeadLetter] = []
     for n, part in enumerate(loose.mentions):
         try:
-            good.append(_mention.decode(part))
+            mention = _mention.decode(part)
+            if unsound := problem_of_mention(mention):
+                raise msgspec.ValidationError(unsound)
+            good.append(mention)
         except msgspec.DecodeError as e:
             dead.append(
                 letter(

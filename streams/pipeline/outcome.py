@@ -24,6 +24,8 @@ class Outcome:
 
     partition: int
     encode: bool = True
+    came_as_bytes: int = 0
+    """Size of the record, if it came as bytes."""
     entries: list[Entry] = field(default_factory=list)
     run: Run = ""
     """Run of the scored mentions or the tick."""

@@ -8,7 +8,10 @@ The worker, the backtest and the tests call the same two functions: `apply` for 
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from detectors.incidents.evidence import Observation
+from streams.pipeline.channels import counted_as
 from streams.pipeline.closing import close, glance, rests
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin, decode, letter
@@ -16,6 +19,7 @@ from streams.pipeline.hurry import hurries
 from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
+from streams.pipeline.portions import portions
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.understand import Reader, understand
 from streams.pipeline.watermark import Marks
@@ -56,7 +60,7 @@ class Pipeline:
 
     def apply(self, state: PartitionState, raw: bytes, *, origin: Origin, now: datetime) -> Outcome:
         """Take one record as it stood in the log; one that the state covers changes nothing."""
-        out = Outcome(state.partition, self.encode)
+        out = Outcome(state.partition, self.encode, came_as_bytes=len(raw))
         fresh = origin.offset > state.applied
         decoded = decode(raw, origin=origin, now=now)
         if fresh:
@@ -159,9 +163,9 @@ class Pipeline:
         admitted = (self._admit(brand, mention, watermark_s, out) for mention in batch.mentions)
         if scored := tuple(one for one in admitted if one is not None):
             name = f"{batch.run}/mentions/{state.partition}/{offset}"
-            out.publish_scored(
-                ScoredBatch(id=name, brand=batch.brand, mentions=scored, run=batch.run)
-            )
+            for portion in portions(scored, came_as_bytes=out.came_as_bytes):
+                out.publish_scored(ScoredBatch(name, batch.brand, portion, batch.run))
+                name += "+"
         clock_s = hurries(self.config.severity_of(brand.brand), brand, scored, marks)
         if clock_s is not None:
             glance(self.config, brand, clock_s, out)
@@ -171,6 +175,9 @@ class Pipeline:
     ) -> Scored | None:
         """Dedupe, understand and count one mention; None for a repeat."""
         hot = brand.hot
+        channel = counted_as(mention.source, hot.totals)
+        if channel != mention.source:
+            mention = replace(mention, source=channel)
         published_s = mention.published_at.timestamp()
         freshness = brand.seen.admit(
             mention.id,

@@ -23,6 +23,7 @@ from streams.pipeline.kept import Kept
 from streams.pipeline.minutes import OpenMinute
 from streams.pipeline.runs import Keep, Stored, in_memory
 from streams.pipeline.series import Series, names_of
+from streams.pipeline.shelf import OPEN, Shelf
 from streams.pipeline.watermark import Marks
 from streams.records import Minute, Run, Sentiment
 
@@ -93,6 +94,7 @@ class BrandState:
         """Parts that nobody has asked for, as they were written."""
         self.hot = Hot()
         self.seen = Horizon(keep)
+        self.shelf = Shelf()
         self.habits = Habits(bank.block_s)
         self.incident: IncidentState | None = None
         self.latest: Minute | None = None
@@ -113,14 +115,22 @@ class BrandState:
         for name, value in segments.items():
             if value is not None:
                 yield SEEN + name, token + value
+        shelved = self.shelf.sort(self.hot.minutes)
+        for name, value in shelved.changed.items():
+            self.hot.parts[name] = token
+            yield name, token + value
+        for name in shelved.gone:
+            self.hot.parts.pop(name, None)
         for name in sorted(self.changed):
             if (value := self._part(name)) is not None:
                 self.hot.parts[name] = token
                 yield name, token + value
         self.hot.seen, self.hot.known = self.seen.extents(), self.seen.known
-        yield HOT, token + _hot_encoder.encode(self.hot)
+        hot = msgspec.structs.replace(self.hot, minutes=shelved.hot)
+        yield HOT, token + _hot_encoder.encode(hot)
         # Only now does no committed value need them.
         yield from ((SEEN + name, None) for name, value in segments.items() if value is None)
+        yield from ((name, None) for name in shelved.gone)
         self.changed = set()
 
     def _part(self, name: str) -> bytes | None:
@@ -182,9 +192,10 @@ class BrandState:
     ) -> "BrandState":
         """Put a state together from its parts and its dedupe segments."""
         state = cls(run, brand, bank, keep)
+        state.hot = _hot_decoder.decode(parts[HOT])
         for name, value in parts.items():
-            if name == HOT:
-                state.hot = _hot_decoder.decode(value)
+            if name.startswith(OPEN):
+                state.hot.minutes |= state.shelf.take_back(name, value)
             elif name in LAZY:
                 state.kept[name] = value
             elif name == "habits":

@@ -168,7 +168,7 @@ class Families:
         for topic, level in topic_levels(brand, self._topics, evidence=self._evidence).items():
             self.topic.add_metric((name, topic), level)
         for key, total in list(brand.hot.totals.items()):
-            channel, sentiment = key.split("|")
+            channel, _, sentiment = key.rpartition("|")
             self.mentions.add_metric((name, channel, sentiment), total)
         if brand.hot.late:
             self.late.add_metric((name,), brand.hot.late)

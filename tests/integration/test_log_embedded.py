@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from streams.log import database
+from streams.log import commands, database
 from streams.log.backup import backup, restore
 from streams.log.embedded import EmbeddedLog
 from streams.log.port import Entry, LogRecord, Unavailable
@@ -388,3 +389,62 @@ def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="no backup at"):
         restore(tmp_path / "missing.db", path)
     assert path.read_bytes() == before
+
+
+def test_a_backup_never_takes_the_place_of_the_log_or_of_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log = EmbeddedLog(path)
+    inode = path.stat().st_ino
+    (tmp_path / "link.db").symlink_to(path)
+    for target in (path, path.with_name("log.db-wal"), tmp_path / "link.db"):
+        with pytest.raises(CannotStart, match="belongs to the log itself"):
+            backup(path, target)
+    with pytest.raises(CannotStart, match="is a folder"):
+        backup(path, tmp_path)
+    assert path.stat().st_ino == inode
+    run(log.close())
+
+
+def test_an_empty_file_is_no_backup(tmp_path: Path) -> None:
+    path, empty = tmp_path / "log.db", tmp_path / "empty.db"
+    run(EmbeddedLog(path).close())
+    before = path.read_bytes()
+    empty.touch()
+    with pytest.raises(CannotStart, match="empty"):
+        restore(empty, path)
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty.db", "log.db"]
+
+
+def test_a_second_restore_keeps_what_the_first_one_kept(tmp_path: Path) -> None:
+    path, copy = tmp_path / "log.db", tmp_path / "copy.db"
+    run(EmbeddedLog(path).close())
+    backup(path, copy)
+    with path.open("ab") as file:
+        file.write(b"the only whole history")
+    first, second = restore(copy, path), restore(copy, path)
+    assert first is not None
+    assert first != second
+    assert first.read_bytes().endswith(b"the only whole history")
+
+
+def test_after_a_restore_lessons_are_read_from_the_restored_log(tmp_path: Path) -> None:
+    config, copy = tmp_path / "siaga.toml", tmp_path / "copy.db"
+    config.write_text(f'data_dir = "{tmp_path}"\n[brands.toko]\nnames = ["Toko"]\n')
+    run(EmbeddedLog(tmp_path / "log.db").close())
+    for arguments in (["backup", str(copy)], ["restore", str(copy)]):
+        (tmp_path / "lessons.snapshot").write_bytes(b"of labels that the copy does not hold")
+        result = CliRunner().invoke(commands.app, [*arguments, "-c", str(config)])
+        assert result.exit_code == 0, result.output
+    assert not (tmp_path / "lessons.snapshot").exists()
+
+
+def test_a_backup_of_a_damaged_log_names_the_log_and_leaves_nothing(tmp_path: Path) -> None:
+    path, target = tmp_path / "log.db", tmp_path / "copies" / "copy.db"
+    run(EmbeddedLog(path).close())
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 8192)
+    with pytest.raises(CannotStart, match=r"log\.db is damaged"):
+        backup(path, target)
+    assert list(target.parent.iterdir()) == []

@@ -17,6 +17,7 @@ from streams.pipeline.config import PipelineConfig
 from streams.pipeline.pipeline import Pipeline
 from streams.records import Action, Batch, Mention, Tick
 from streams.registry import REGISTRY
+from streams.service import CannotStart
 from streams.topics import DEAD, MENTIONS, MINUTES, SCORED, all_topics, state_topic
 from streams.worker.core import Core
 from streams.worker.scratch import Scratches
@@ -395,6 +396,124 @@ def test_a_day_of_one_brand_passes_without_a_large_record(tmp_path: Path) -> Non
         assert set(largest) >= {SCORED, MINUTES, STATE}
         assert DEAD not in largest
         assert max(largest.values()) < limit
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_values_of_other_programs_in_the_changelog_are_passed_by(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(1)])
+        core = core_on(log)
+        await core.assign([0])
+        await core.take(0, 0, batch(1), lambda: None)
+        await core.flush()
+        strange = ((b"stranger", b"x"), (b"\xff|a|b|hot", b"x"), (b"1|live|toko|hot", b"x"))
+        await log.append([Entry(STATE, key, value, 0) for key, value in strange])
+        again = core_on(log)
+        await again.assign([0])
+        assert total(again) == 1
+        await log.close()
+
+    asyncio.run(main())
+    assert sum("another program" in message for message in caplog.messages) == 3
+
+
+def test_a_state_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [])
+        await log.append([Entry(STATE, b"0|live|toko|hot", b"\xc1 of a newer schema", 0)])
+        with pytest.raises(CannotStart, match=r"siaga\.state\.v1 0 at 0.*newer Siaga"):
+            await core_on(log).assign([0])
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_more_partitions_of_mentions_than_of_states_are_refused_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [])  # two partitions each
+        with pytest.raises(CannotStart, match=r"partition 2, siaga\.state\.v1 has 2 partitions"):
+            await core_on(log).assign([0, 1, 2])
+        await log.close()
+
+    asyncio.run(main())
+
+
+class Slow(Watched):
+    """An embedded log whose appends of one topic wait until they are let go."""
+
+    slow: str = ""
+
+    def __init__(self, path: Path, partitions: int = 2) -> None:
+        super().__init__(path, partitions)
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        await super().append(entries)
+        if any(entry.topic == self.slow for entry in entries):
+            self.began.set()
+            await self.go.wait()
+
+
+async def flushing(path: Path) -> tuple[Slow, Core, "asyncio.Task[None]", list[int]]:
+    """A core in mid-flush of its first record, and what it has acknowledged."""
+    await (await opened(path, [batch(0), batch(1)])).close()
+    log = Slow(path / "log.db")
+    core = core_on(log)
+    await core.assign([0])
+    done: list[int] = []
+    await core.take(0, 0, batch(0), lambda: done.append(0))
+    log.slow = SCORED
+    task = asyncio.create_task(core.flush())
+    await log.began.wait()
+    return log, core, task, done
+
+
+def test_a_flush_that_is_overtaken_by_a_rebalance_writes_nothing_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        log, core, task, done = await flushing(tmp_path)
+        core.drop()  # as an assignment does, and a session that is over
+        log.go.set()
+        await task
+        assert {entry.topic for entry in log.appended} == {SCORED}
+        assert done == []
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_a_record_that_came_during_a_flush_is_not_acknowledged_by_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        log, core, task, done = await flushing(tmp_path)
+        await core.take(0, 1, batch(1), lambda: done.append(1))
+        log.go.set()
+        await task
+        assert done == [0]
+        await core.flush()
+        assert done == [0, 1]
+        await log.close()
+
+    asyncio.run(main())
+
+
+def test_no_record_is_worked_on_while_the_session_is_in_doubt(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = await opened(tmp_path, [batch(0)])
+        core = core_on(log)
+        await core.assign([0])
+        core.held = lambda: False
+        taking = asyncio.create_task(core.take(0, 0, batch(0), lambda: None))
+        await asyncio.sleep(0.3)
+        assert total(core) == 0
+        core.held = lambda: True
+        async with asyncio.timeout(5):
+            await taking
+        assert total(core) == 1
         await log.close()
 
     asyncio.run(main())

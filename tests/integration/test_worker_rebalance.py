@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import faust
@@ -19,7 +20,7 @@ from streams.log.store import Commit
 from streams.log.writer import acquire, release
 from streams.settings import LogSettings
 from streams.topics import TopicSpec
-from streams.worker.rebalance import Lease, cure
+from streams.worker.rebalance import Lease, _Recovery, cure
 from streams.worker.transport import embedded_url
 
 GROUP = "t"
@@ -264,6 +265,25 @@ def test_a_lease_is_over_when_no_heartbeat_was_accepted_for_a_session() -> None:
     assert not lease.held()
     lease.renew(19.0)
     assert lease.held()
+
+
+def test_a_heartbeat_that_the_group_refuses_renews_no_lease() -> None:
+    lease = Lease(10)
+    answers = [True, False]
+
+    async def beat() -> bool:
+        return answers.pop(0)
+
+    coordinator = SimpleNamespace(_do_heartbeat=beat)
+    thread = SimpleNamespace(_ensure_consumer=lambda: SimpleNamespace(_coordinator=coordinator))
+    recovery: Any = SimpleNamespace(_lease=lease)
+    _Recovery._watch_heartbeats(recovery, SimpleNamespace(_thread=thread))
+    renewed: list[float] = []
+    lease.renew = renewed.append  # type: ignore[method-assign]
+    assert asyncio.run(coordinator._do_heartbeat())
+    assert len(renewed) == 1
+    assert not asyncio.run(coordinator._do_heartbeat())
+    assert len(renewed) == 1
 
 
 @pytest.mark.kafka

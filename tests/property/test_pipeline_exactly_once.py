@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detectors.anomaly.bank import BankConfig
 from detectors.language.understanding import Language
 from streams import codec
-from streams.pipeline import dedupe, recovered
+from streams.pipeline import dedupe, recovered, shelf
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin
 from streams.pipeline.pipeline import Pipeline
@@ -33,8 +33,10 @@ SCRATCH = scratch.Scratch(Path(tempfile.gettempdir()))
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_segments() -> Iterator[None]:
-    """Three ids a segment, and every full one goes to the scratch file."""
+    """Three ids a segment, every full one in the scratch file; few open minutes a value."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelf, "MOST_HOT", 1)
+        patch.setattr(shelf, "GROUP_S", 120)
         patch.setattr(dedupe, "SEGMENT_IDS", 3)
         patch.setattr(dedupe, "SEGMENT_BYTES", 3 * dedupe.ID_BYTES)
         patch.setattr(recovered, "SEGMENT_BYTES", 3 * dedupe.ID_BYTES)
