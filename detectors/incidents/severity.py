@@ -14,19 +14,28 @@ NEGATIVE_SIGNALS = frozenset({"negative", "negative_share", "velocity", "slow_bu
 """Only these can raise more than WATCH: a crisis is negative, attention alone is not."""
 
 
+OWN_DIAL = frozenset({"velocity", "slow_burn"})
+"""The others of these share `alert_evidence`: more complaints, or a larger part of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeverityConfig:
     """The dials. Evidence is a smoothed score: 5 means "in one ordinary minute of 100,000".
 
     A brand has 10,080 minutes a week and seven signals, not counting topics and channels; scores of
     neighbouring minutes go together (some four to a cluster), so that 4.4 comes about every tenth
-    week by chance and 5.6 every hundredth. The size that a level asks for removes most of these.
+    week by chance. The size that a level asks for removes most of these.
     """
 
-    watch_evidence: float = 4.4
-    alert_evidence: float = 5.6
-    """Ordinary weeks of the simulated shop came to 5.55 (seed 203 of test_demo_seeds: 71 complaints
-    in 29 minutes where 23 are usual)."""
+    watch_evidence: float = 4.2
+    alert_evidence: float = 4.6
+    """Of complaints: more of them (`negative`) or a larger part (`negative_share`). With the sizes
+    below one or two pages in 53 brand-weeks without a crisis (make bench-detection)."""
+    velocity_evidence: float = 4.4
+    """Of one viral post: two such pages in 53 brand-weeks of heavy-tailed reach."""
+    slow_burn_evidence: float = 6.2
+    """Half a day of a lively market is a slow burn in a brand that is talked of for its price: at
+    less than this three such days in 53 brand-weeks paged."""
     crisis_evidence: float = 6.0
     score_cap: float = 8.0
     """Most that one minute counts. Half of it is below `alert_evidence`: a single minute, however
@@ -53,7 +62,7 @@ class SeverityConfig:
     """A CRISIS lasts; five minutes more than an ALERT takes tell a wave from a splash."""
     alert_negative_share: float = 0.5
     """Negative part of the surge's mentions from which it is a crisis whatever is usual..."""
-    alert_share_rise: float = 0.08
+    alert_share_rise: float = 0.15
     """... or the rise over the usual part from which it is one. A positive surge that carries its
     usual tenth of (perhaps misread) complaints is attention, not a crisis."""
     share_points: float = 0.1
@@ -65,11 +74,15 @@ class SeverityConfig:
     velocity_alert_reach: float = 30_000.0
     """... and an ALERT."""
     velocity_far_reach: float = 100_000.0
-    """From here on a WATCH's evidence is an ALERT's: it is one event however many see it, and
-    surprise grows with the logarithm of reach only. Where reach is a power law it costs two pages
-    in 50 brand-weeks (the brands of make bench-detection, without a crisis)."""
+    """A complaint that so many see, and..."""
+    velocity_far_ratio: float = 50.0
+    """... so many times the reach that is remarkable for the brand (a reading's `upper`, one in
+    1,000), needs no more evidence: surprise grows with the logarithm of reach only, and a small
+    brand has no history from which it could be more surprised. Where reach is a power law with an
+    exponent of 1 to 1.3 such a complaint comes once in ten weeks or more seldom."""
     crisis_reach: float = 1_000_000.0
-    """One negative post seen by a million people makes an ALERT a CRISIS."""
+    """One negative post seen by a million people makes an ALERT a CRISIS. While nobody knows yet
+    what is usual for the brand it is an ALERT by itself."""
 
     slow_part: float = 0.3
     """A slow burn asks for this part of what the ratios ask: 30 % more over half a day alerts."""
@@ -124,6 +137,12 @@ class SeverityConfig:
     """Most that false alarms add: CRISIS, security and the floors are never untaught."""
     lesson_half_life_s: int = 14 * 86_400
 
+    def asked_of(self, signal: str) -> float:
+        """Evidence that an ALERT takes."""
+        if signal == "velocity":
+            return self.velocity_evidence
+        return self.slow_burn_evidence if signal == "slow_burn" else self.alert_evidence
+
 
 class Verdict(NamedTuple):
     """A level, the signal that gives it, and its surge if it has one."""
@@ -170,15 +189,54 @@ def level_of(
     verdicts = [_security(recent, config), _floor(recent, config)]
     both = _joint(surges)
     for surge in surges:
-        evidence = surge.evidence
-        if surge.key == "negative" and surge.minutes > 1:  # no single minute pages anyone
-            evidence = max(evidence, both)
+        evidence = _evidence(surge, both, config)
         if evidence >= config.watch_evidence:
             margin = (lessons or {}).get(surge.signal, 0.0)
             verdicts.append(
                 _entered(surge, evidence, recent, config, margin=margin, announced=announced)
             )
     return max(verdicts, key=_weight)
+
+
+def alerts_at(
+    surges: tuple[Surge, ...],
+    recent: Recent,
+    config: SeverityConfig,
+    *,
+    announced: bool = False,
+) -> float:
+    """The largest `alert_evidence` with which these would be an ALERT, all other dials as they are.
+
+    Infinite: whatever it is, since a signal with a dial of its own pages; -inf: none would do.
+    What a bench puts a threshold to.
+    """
+    both = _joint(surges)
+    most = -math.inf
+    for surge in surges:
+        if surge.signal not in NEGATIVE_SIGNALS or not _alerting(surge, recent, config):
+            continue
+        evidence = _evidence(surge, both, config) - _extra(surge, config, announced=announced)
+        if surge.signal not in OWN_DIAL:
+            most = max(most, evidence)
+        elif evidence >= config.asked_of(surge.signal):
+            return math.inf
+    return most
+
+
+def _evidence(surge: Surge, both: float, config: SeverityConfig) -> float:
+    """The surge's own, or what is known beside it."""
+    if surge.key == "negative" and surge.minutes > 1:  # no single minute pages anyone
+        return max(surge.evidence, both)
+    if surge.key == "velocity" and _far(surge, config):
+        return max(surge.evidence, config.crisis_evidence)
+    return surge.evidence
+
+
+def _far(surge: Surge, config: SeverityConfig) -> bool:
+    """Whether a complaint is seen by so many that there is no question."""
+    seen = surge.peak
+    remarkable = config.velocity_far_ratio * max(seen.upper or 0.0, 1.0)
+    return seen.observed >= max(config.velocity_far_reach, remarkable)
 
 
 def _joint(surges: tuple[Surge, ...]) -> float:
@@ -269,7 +327,11 @@ def _security(recent: Recent, config: SeverityConfig) -> Verdict:
 
 
 def _floor(recent: Recent, config: SeverityConfig) -> Verdict:
-    if not recent.warming or recent.negative < config.floor_share * recent.mentions:
+    if not recent.warming:
+        return CALM
+    if recent.top_reach >= config.crisis_reach:
+        return Verdict(ALERT, "velocity")
+    if recent.negative < config.floor_share * recent.mentions:
         return CALM
     young = 4.0 if recent.minutes_seen < config.floor_minutes else 1.0
     usual = recent.usual_negative * config.floor_ratio
@@ -292,42 +354,42 @@ def _entered(
     """What a surge calls for: evidence, size and kind all have to agree."""
     signal = surge.signal
     negative = signal in NEGATIVE_SIGNALS
-    if announced and (
-        not negative or surge.negative < config.announced_negative_share * surge.mentions
-    ):
-        return CALM
-    calm = config.announced_margin if announced else 0.0
-    calm += config.part_margin if "/" in surge.key else 0.0
-    calm += 0.0 if negative else config.attention_margin
-    evidence -= calm
+    evidence -= _extra(surge, config, announced=announced)
     ratio = config.watch_ratio if negative else config.attention_ratio
     watch = _sizeable(surge, recent, config.watch_excess, ratio, config)
     if evidence < config.watch_evidence + margin or not watch:
         return CALM
-    alert = (
-        negative
-        and (
-            # The share's own surprise needs no second opinion on the share.
-            signal == "negative_share" or _negative(surge, config)
-        )
-        and _sizeable(surge, recent, config.alert_excess, config.alert_ratio, config)
-    )
+    alert = negative and _alerting(surge, recent, config)
     if alert and signal == "negative":
         lasting = surge.minutes > config.crisis_minutes
         wide = _sizeable(surge, recent, config.crisis_excess, config.crisis_ratio, config)
         # No lesson here: what false alarms teach never hides a crisis.
         if lasting and wide and evidence >= config.crisis_evidence:
             return Verdict(CRISIS, signal, surge)
-    sure = evidence >= config.alert_evidence + margin
-    if signal == "velocity":
-        asked = config.velocity_alert_reach if sure else config.velocity_far_reach
-        alert = alert and recent.top_reach >= asked
-    elif not sure:
-        alert = False
-    if not alert:
+    if not alert or evidence < config.asked_of(signal) + margin:
         return Verdict(WATCH, signal, surge)
-    far = sure and recent.top_reach >= config.crisis_reach
+    far = recent.top_reach >= config.crisis_reach
     return Verdict(CRISIS if far else ALERT, signal, surge)
+
+
+def _extra(surge: Surge, config: SeverityConfig, *, announced: bool) -> float:
+    """Evidence asked beyond that of a level; infinite: it raises none."""
+    negative = surge.signal in NEGATIVE_SIGNALS
+    sour = surge.negative >= config.announced_negative_share * surge.mentions
+    if announced and not (negative and sour):
+        return math.inf
+    extra = config.announced_margin if announced else 0.0
+    extra += config.part_margin if "/" in surge.key else 0.0
+    return extra if negative else extra + config.attention_margin
+
+
+def _alerting(surge: Surge, recent: Recent, config: SeverityConfig) -> bool:
+    """Whether it is large enough and of the kind that pages, however surprising."""
+    if surge.signal == "velocity":
+        return recent.top_reach >= config.velocity_alert_reach
+    # The share's own surprise needs no second opinion on the share.
+    sour = surge.signal == "negative_share" or _negative(surge, config)
+    return sour and _sizeable(surge, recent, config.alert_excess, config.alert_ratio, config)
 
 
 def _negative(surge: Surge, config: SeverityConfig) -> bool:
@@ -380,7 +442,7 @@ def _held_slow(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
     """It moves by hours: the last ten minutes say nothing of it."""
     if surge.excess - recent.told < config.hold_fraction * config.alert_excess:
         return NORMAL
-    for level, asked in ((ALERT, config.alert_evidence), (WATCH, config.watch_evidence)):
+    for level, asked in ((ALERT, config.slow_burn_evidence), (WATCH, config.watch_evidence)):
         if surge.evidence >= config.slow_hold * asked:
             return level
     return NORMAL

@@ -159,7 +159,9 @@ def grow(
     if excess_left <= 0.0 and smooth < GONE:
         return None
     since_s = surge.since_s if surge and smooth >= GONE else start_s
-    lasting = _lasting(surge, smooth, score, start_s - since_s, reading.window_s)
+    # One post is one event, however long it is looked at.
+    age_s = start_s - since_s
+    lasting = 0.0 if at_once else _lasting(surge, smooth, score, age_s, reading.window_s)
     per_minute = 60 / amount.window_s
     keep = _KEEP
     recent_observed = (keep * surge.recent_observed if surge else 0.0) + (

@@ -11,14 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from crises import DAY, KINDS, START_S, WEEK, Weeks, from_counts, from_tweets, synthetic
 from rivals import CHEAP
-from trial import Runs, any_signal, cases, run_bank, run_rival, run_trees, sour, summary
+from trial import (
+    PageRule,
+    Runs,
+    any_signal,
+    cases,
+    product,
+    run_bank,
+    run_rival,
+    run_trees,
+    summary,
+    without,
+)
 
 from detectors.anomaly.bank import BankConfig, Features
 from detectors.anomaly.volume import Volume
@@ -171,7 +181,7 @@ def injected(seed: int, shared: Path | None) -> None:
     for weeks, train in brands(seed, shared):
         todo = cases(weeks, train, 2, seed + 1)
         config = BankConfig()
-        run_bank(weeks, todo, train, config, {"sour": (sour, ours), "any": (any_signal, loud)})
+        run_bank(weeks, todo, train, config, {"ours": (product, ours), "any": (any_signal, loud)})
         for name, rival in CHEAP.items():
             run_rival(rival, weeks, todo, train, runs[name])
         run_trees(weeks, todo, train, runs["River HalfSpaceTrees"])
@@ -253,19 +263,19 @@ def ablation(seed: int, shared: Path | None) -> None:
     say("## Ablation (half of the brands; all crises but the viral post)\n")
     base = BankConfig()
     never = 1e9
-    variants: dict[str, tuple[BankConfig, Callable[[dict[str, float]], float]]] = {
-        "everything": (base, sour),
+    variants: dict[str, tuple[BankConfig, PageRule]] = {
+        "everything": (base, product),
         "any signal pages": (base, any_signal),
-        "no daily rhythm": (replace(base, rhythm_prior_days=never), sour),
-        "nothing carried over": (replace(base, carry_s=0), sour),
-        "single minutes only": (replace(base, scales_s=(60,)), sour),
-        "share up to an hour only": (replace(base, share_scales_s=(300, 900, 3600)), sour),
-        "no slow burn": (base, lambda s: sour({**s, "slow_burn": 0.0})),
-        "no share": (base, lambda s: any_signal({**s, "negative_share": 0.0})),
+        "no daily rhythm": (replace(base, rhythm_prior_days=never), product),
+        "nothing carried over": (replace(base, carry_s=0), product),
+        "single minutes only": (replace(base, scales_s=(60,)), product),
+        "share up to an hour only": (replace(base, share_scales_s=(300, 900, 3600)), product),
+        "no slow burn": (base, without("slow_burn")),
+        "no share": (base, without("negative_share")),
     }
     baselines = brands(seed, shared, small=True)
     rows = []
-    by_config: dict[BankConfig, dict[str, tuple[Callable[[dict[str, float]], float], Runs]]] = {}
+    by_config: dict[BankConfig, dict[str, tuple[PageRule, Runs]]] = {}
     for name, (config, rule) in variants.items():
         by_config.setdefault(config, {})[name] = (rule, Runs())
     for config, rules in by_config.items():

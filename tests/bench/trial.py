@@ -2,21 +2,23 @@
 
 import pickle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from crises import DAY, KINDS, START_S, WEEK, Array, Case, Weeks, inject
 from rivals import BIN, HalfSpaceTrees
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
-from detectors.incidents.surge import DOWN, UP
+from detectors.incidents.detection import Detection
+from detectors.incidents.severity import SeverityConfig, alerts_at
+from detectors.incidents.surge import Surge
+from detectors.incidents.surges import advance
+from detectors.incidents.usual import Usual
 
 MERGE = 120
 """Minutes above the threshold no further apart than this are one page..."""
 REPAGE = 720
 """...and what goes on is paged again after so many."""
-MUTED_BY_EVENT = {"volume", "authors", "reach"}
-"""An announced campaign explains these; anger it does not explain."""
 BLIND_AFTER = 5
 """Minutes of silence after which the tick calls a source blind."""
 
@@ -88,42 +90,62 @@ def features(w: Weeks) -> list[Features]:
     return [Features(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
-AS_IT_IS = {"velocity", "mood"}
-"""One post is seen once; the share observed is no score."""
+JUDGE = SeverityConfig()
+UNKNOWN = Usual()
 
 
-def smooth(before: dict[str, float], now: dict[str, float]) -> dict[str, float]:
-    """Evidence as the incidents gather it: part of the way to each minute's score (surge.py)."""
-    after = {}
-    for signal, score in now.items():
-        last = before.get(signal, 0.0)
-        way = 1.0 if signal in AS_IT_IS else UP if score > last else DOWN
-        after[signal] = last + way * (score - last)
-    return after
+@dataclass(frozen=True)
+class Seen:
+    """What the product's judge has made of a brand's minutes (incidents/incident.py)."""
+
+    surges: tuple[Surge, ...] = ()
+    usual: Usual = UNKNOWN
+    announced: bool = False
+    blind: bool = False
+
+    def after(
+        self, bank: Bank, row: Features, at: int, *, announced: bool = False, blind: bool = False
+    ) -> "Seen":
+        """Fold one minute."""
+        detection = Detection(
+            brand="",
+            start_s=at,
+            readings=bank.score_one(row, start_s=at),
+            mentions=int(row.mentions),
+            negative=row.negative,
+            authors=int(row.authors),
+            reach=row.reach,
+            top_reach=row.top_reach,
+            blind=("source",) if blind else (),
+            announced=announced,
+        )
+        surges, _ = advance(self.surges, detection, JUDGE)
+        return Seen(surges, self.usual.after(detection, learn=True), announced, blind)
 
 
-PageRule = Callable[[dict[str, float]], float]
-"""From the signals' scores (and "mood", the share observed) to the one a threshold is put to."""
-MAJORITY = 0.5
+PageRule = Callable[[Seen], float]
+"""What a threshold is put to."""
 
 
-def sour(scores: dict[str, float]) -> float:
-    """Return the evidence of a crisis: a souring mood, one viral complaint, or a sour surge.
+def product(seen: Seen) -> float:
+    """Return the product's own rule: the threshold that a budget allows is its `alert_evidence`.
 
-    A surge counts in full where most of what is said is negative, else up to twice the evidence
-    that the mood is worse: a crisis is negative, attention alone is not (the incidents' severity
-    asks the same).
+    Sizes, kinds and the dials of other signals are asked as shipped.
     """
-    worse = scores["negative_share"]
-    surge = max(scores[s] for s in ("volume", "negative", "authors", "slow_burn"))
-    if scores["mood"] < MAJORITY:
-        surge = min(surge, 2.0 * worse)
-    return max(worse, scores["velocity"], surge)
+    recent = seen.usual.recent(warming=False)
+    return max(alerts_at(seen.surges, recent, JUDGE, announced=seen.announced), 0.0)
 
 
-def any_signal(scores: dict[str, float]) -> float:
-    """Return the largest score, whatever it is of."""
-    return max(v for k, v in scores.items() if k != "mood")
+def without(*signals: str) -> PageRule:
+    """Return the product's rule without some signals."""
+    return lambda seen: product(
+        replace(seen, surges=tuple(s for s in seen.surges if s.signal not in signals))
+    )
+
+
+def any_signal(seen: Seen) -> float:
+    """Return the largest smoothed score, whatever it is of and however small."""
+    return max((s.smooth for s in seen.surges), default=0.0)
 
 
 def run_bank(
@@ -138,44 +160,33 @@ def run_bank(
     rows = features(weeks)
     queue = list(todo)
     scores = {name: np.zeros(len(rows)) for name in rules}
-    evidence: dict[str, float] = {}
+    seen = Seen()
     for i, row in enumerate(rows):
         while queue and queue[0].onset == i:
             case = queue.pop(0)
-            branch = _branch(bank, case, config, evidence)
+            branch = _branch(bank, case, config, seen)
             for rule, runs in rules.values():
-                runs.crises.append((case, np.array([rule(s) if s else 0.0 for s in branch])))
+                runs.crises.append((case, np.array([0.0 if s.blind else rule(s) for s in branch])))
         at = START_S + 60 * i
+        if i >= train - DAY:
+            seen = seen.after(bank, row, at)
         if i >= train:
-            evidence = smooth(evidence, _scores(bank, row, at))
             for name, (rule, _) in rules.items():
-                scores[name][i] = rule(evidence)
+                scores[name][i] = rule(seen)
         bank.learn_one(row, start_s=at)
     for name, (_, runs) in rules.items():
         runs.clean.append((scores[name][train:], weeks.busy[train:]))
 
 
-def _scores(bank: Bank, row: Features, at: int) -> dict[str, float]:
-    readings = bank.score_one(row, start_s=at)
-    out = {r.signal: r.score or 0.0 for r in readings}
-    out["mood"] = next(r.observed for r in readings if r.signal == "negative_share")
-    return out
-
-
-def _branch(
-    bank: Bank, case: Case, config: BankConfig, evidence: dict[str, float]
-) -> list[dict[str, float]]:
-    """Evidence of each minute of a crisis, on a copy; empty where the source is known blind."""
+def _branch(bank: Bank, case: Case, config: BankConfig, seen: Seen) -> list[Seen]:
+    """Each minute of a crisis, on a copy."""
     copy = Bank.restore(config, bank.snapshot())
     out = []
     for j, row in enumerate(features(case.weeks)):
         at = START_S + 60 * (case.onset + j)
         blind = case.blind and j >= BLIND_AFTER
-        now = _scores(copy, row, at)
-        if case.held:
-            now |= dict.fromkeys(MUTED_BY_EVENT, 0.0)
-        evidence = smooth(evidence, now)
-        out.append({} if blind else evidence)
+        seen = seen.after(copy, row, at, announced=case.held, blind=blind)
+        out.append(seen)
         copy.learn_one(row, start_s=at, held=case.held or blind)
     return out
 
