@@ -10,6 +10,15 @@ from typing import Annotated
 import typer
 
 from streams.shell import ConfigOption
+from streams.table_flags import (
+    MoreColumns,
+    TableFormat,
+    TextColumn,
+    TimeColumn,
+    TimeFormat,
+    TimeZone,
+    columns,
+)
 
 app = typer.Typer(help="Sources.")
 connector_app = typer.Typer(help="Sources: their state, a check, a new one.", no_args_is_help=True)
@@ -48,18 +57,15 @@ def replay(
     file: Annotated[Path, typer.Argument(help="CSV or JSON lines, plain, gzip or zstd.")],
     config: ConfigOption = None,
     run: Annotated[str, typer.Option(help="Name of this run: its own state and series.")] = "",
-    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "",
-    time_column: Annotated[str, typer.Option(help="Column of the time.")] = "",
+    text_column: TextColumn = "",
+    time_column: TimeColumn = "",
     brand_column: Annotated[
         str, typer.Option(help="Column that names the brand; otherwise the text is matched.")
     ] = "",
-    mapped: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Further columns, as field=column; repeat it."),
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "",
-    time_format: Annotated[str, typer.Option(help="auto, epoch, or a strptime format.")] = "auto",
-    form: Annotated[str, typer.Option("--format", help="auto, csv or jsonl.")] = "auto",
+    mapped: MoreColumns = None,
+    time_zone: TimeZone = "",
+    time_format: TimeFormat = "auto",
+    form: TableFormat = "auto",
     speed: Annotated[
         float, typer.Option(help="60 plays a minute in a second; 0 as fast as possible.", min=0)
     ] = 0.0,
@@ -72,14 +78,17 @@ def replay(
 
     Example: siaga replay tweets.csv --brand-column airline --speed 60 --run rehearsal
     """
-    from connectors.shell.replay import columns, file_settings
+    from connectors.shell.replay import file_settings
     from connectors.shell.replay import replay as play
+    from connectors.sources.tabular.mapping import FIELDS
     from streams.config import load
 
     source = file_settings(
         path=file,
         run=run,
-        columns=columns(mapped or (), text=text_column, time=time_column, brand=brand_column),
+        columns=columns(
+            mapped, fields=FIELDS, text=text_column, time=time_column, brand=brand_column
+        ),
         time_zone=time_zone or None,
         time_format=time_format,
         format=form,

@@ -26,6 +26,7 @@ for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.WARNING)
 
 CONNECT_S = 10.0
+"""Until the connection stands."""
 ASK_S = 45.0
 """The whole answer has to be there by then: a body that drips must not hold the source."""
 
@@ -153,7 +154,13 @@ def check(
     accept: tuple[int, ...] = (),
     now: datetime,
 ) -> None:
-    """Raise what a status code means for the runner; return if it is an answer."""
+    """Raise what a status code means for the runner; return if it is an answer.
+
+    Raises
+    ------
+    Retryable, Fatal
+        As `ask`; a refusal that names a wait is `Retryable`.
+    """
     if 200 <= status < 300 or status in accept:
         return
     wait_s = limited_for_s(headers, now=now)

@@ -21,7 +21,6 @@ class MemoryLog:
         self._partitions = partitions
         self._records: dict[str, list[list[LogRecord]]] = {}
         self.away = False
-        self.appends = 0
         self.refused = 0
 
     async def ensure(self, specs: Sequence[TopicSpec] = TOPICS) -> None:
@@ -36,7 +35,6 @@ class MemoryLog:
         if self.away:
             self.refused += 1
             raise Unavailable("the memory log was told to be away")
-        self.appends += 1
         for entry in entries:
             lanes = self._records[entry.topic]
             place = entry.partition

@@ -6,12 +6,11 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-
 from grafana.alerts.rule import Language
 from grafana.client import Client, Refused, Unreachable
-from grafana.dashboards.parts import LEVEL_WORDS
 from streams import codec
+from streams.levels import LEVEL_WORDS
+from streams.log.decoded import decoded
 from streams.log.port import Log
 from streams.records import Incident
 from streams.topics import INCIDENTS
@@ -19,6 +18,8 @@ from streams.topics import INCIDENTS
 log = logging.getLogger(__name__)
 
 RETRY_S = 10.0
+"""How soon a Grafana that is away is asked again."""
+
 MOST = 10_000
 """Marks asked for at a start; far more than a Grafana keeps for the year that boards show."""
 
@@ -97,18 +98,8 @@ async def follow(
     async for chunk in source.read(INCIDENTS, follow=forever):
         new: list[Mark] = []
         for record in chunk:
-            if record.value is None:
-                continue
-            try:
-                incident = codec.incident.decode(record.value)
-            except msgspec.DecodeError:
-                log.warning(
-                    "Skipping incident at partition %d offset %d: not readable by this version",
-                    record.partition,
-                    record.offset,
-                )
-                continue
-            if incident.run == run:
+            incident = decoded(record, codec.incident, who="annotate")
+            if incident is not None and incident.run == run:
                 new += marks(incident, language)
         while new:
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal[
     "data source",
@@ -17,18 +17,7 @@ Kind = Literal[
     "rule group",
 ]
 
-ORDER: tuple[Kind, ...] = (
-    "data source",
-    "folder",
-    "dashboard",
-    "playlist",
-    "mute timing",
-    "template",
-    "contact point",
-    "policy",
-    "rule",
-    "rule group",
-)
+ORDER: tuple[Kind, ...] = get_args(Kind)
 """Each kind may refer to those before it; removal goes the other way."""
 
 REDACTED = "[REDACTED]"

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 
-from grafana.annotate import RETRY_S, Annotator, follow
+from grafana.annotate import Annotator, follow
 from grafana.client import Client
 from grafana.login import login
 from grafana.settings import GrafanaSettings
-from streams.log.port import Log, Unavailable
+from streams.log.patience import patiently
+from streams.log.port import Log
 from streams.service import CannotStart
 from streams.settings import RootSettings
 
@@ -26,9 +27,8 @@ async def serve(settings: RootSettings, log_: Log) -> None:
         await asyncio.Event().wait()
         return
     annotator = Annotator(client, ours.name)
-    while True:
-        try:
-            await follow(annotator, log_, run=settings.shown_run, language=settings.language)
-        except Unavailable as e:
-            log.warning("annotate: the log is away (%s); trying again in %.0f s", e, RETRY_S)
-        await asyncio.sleep(RETRY_S)
+    # From the first incident each time: a mark is posted once.
+    await patiently(
+        lambda: follow(annotator, log_, run=settings.shown_run, language=settings.language),
+        who="annotate",
+    )

@@ -1,15 +1,12 @@
 """Follows a topic through the log from a bounded place in the past, whatever comes between."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 
-from streams.log.port import Log, LogRecord, Unavailable
+from streams.log.patience import patiently
+from streams.log.port import Log, LogRecord
 
-log = logging.getLogger("siaga.response")
-
-RETRY_S = 2.0
 FIRST_PROBE = 400
 """Records from the end at which `since` looks first; each further look is four times as far."""
 
@@ -32,28 +29,26 @@ async def follow(
     ready
         Called once, when all that was there at the start has been applied.
     """
-    position: dict[int, int] | None = None
-    ends: dict[int, int] = {}
-    told = False
-    while True:
-        try:
-            if position is None:
-                ends = await log_.ends(topic)
-                position = await since(log_, topic, since_ms, most)
-            if not told and _reached(position, ends):
-                told = True
+
+    async def begin() -> tuple[dict[int, int], dict[int, int]]:
+        return await log_.ends(topic), await since(log_, topic, since_ms, most)
+
+    ends, position = await patiently(begin, who=f"reading {topic}")
+    if whole := _reached(position, ends):
+        ready()
+
+    async def go_on() -> None:
+        nonlocal whole
+        async for chunk in log_.read(topic, start=position, follow=True):
+            apply(chunk)
+            for record in chunk:
+                position[record.partition] = record.offset + 1
+            if not whole and _reached(position, ends):
+                whole = True
                 ready()
-            async for chunk in log_.read(topic, start=position, follow=True):
-                apply(chunk)
-                for record in chunk:
-                    position[record.partition] = record.offset + 1
-                if not told and _reached(position, ends):
-                    told = True
-                    ready()
-                await asyncio.sleep(0)
-        except Unavailable as e:
-            log.warning("cannot read %s (%s); trying again in %.0f s", topic, e, RETRY_S)
-        await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(0)
+
+    await patiently(go_on, who=f"reading {topic}")
 
 
 def _reached(position: Mapping[int, int], ends: Mapping[int, int]) -> bool:

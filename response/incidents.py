@@ -4,9 +4,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from streams import codec
+from streams.log.decoded import decoded
 from streams.log.partitioner import partition_of
 from streams.log.port import Entry, Log
 from streams.records import LIVE, Action, Incident
@@ -28,12 +27,9 @@ async def latest(log: Log) -> dict[str, Incident]:
     found: dict[str, Incident] = {}
     async for chunk in log.read(INCIDENTS):
         for record in chunk:
-            if record.value is None:
-                continue
-            try:
-                incident = codec.incident.decode(record.value)
-            except msgspec.DecodeError:
-                # Of a newer version: it is not shown, and the page's log has said so.
+            # Of a newer version: it is not shown, and the page's log has said so.
+            incident = decoded(record, codec.incident)
+            if incident is None:
                 continue
             known = found.get(incident.id)
             if known is None or incident.sequence > known.sequence:
@@ -46,13 +42,9 @@ async def actions(log: Log) -> dict[str, list[Action]]:
     found: dict[str, dict[str, Action]] = {}
     async for chunk in log.read(ACTIONS):
         for record in chunk:
-            if record.value is None:
-                continue
-            try:
-                action = codec.action.decode(record.value)
-            except msgspec.DecodeError:
-                continue
-            found.setdefault(action.incident, {}).setdefault(action.id, action)
+            action = decoded(record, codec.action)
+            if action is not None:
+                found.setdefault(action.incident, {}).setdefault(action.id, action)
     return {k: sorted(v.values(), key=lambda a: a.at) for k, v in found.items()}
 
 

@@ -8,10 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from response.text import shown
+from streams.levels import LEVEL_WORDS
 from streams.records import Action, Incident
 from streams.settings import RootSettings
 
-LEVELS = ("NORMAL", "WATCH", "ALERT", "CRISIS")
+LEVELS = LEVEL_WORDS["en"]
 STYLES = ("dim", "yellow", "dark_orange", "bold red")
 FORM = "%Y-%m-%d %H:%M"
 

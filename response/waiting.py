@@ -6,13 +6,12 @@ replies unread would look like a brand that has fallen silent.
 """
 
 import asyncio
-import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
-import msgspec
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -22,25 +21,26 @@ from response.incidents import drills_management, is_drill
 from response.page.view import is_open, with_actions
 from response.settings import LEVEL_NUMBERS, OncallSettings
 from streams import codec
+from streams.codec import Reader
+from streams.log.decoded import decoded
 from streams.log.port import Log, LogRecord
 from streams.records import LIVE, Action, Incident, ScoredBatch
 from streams.registry import REGISTRY
 from streams.settings import RootSettings
 from streams.topics import ACTIONS, INCIDENTS, SCORED
 
-log = logging.getLogger("siaga.clocks")
-
 MENTIONS_S = 2 * HORIZON_S
 """The last day's replies, and the complaints of the day before that they answer."""
 RECORDS = 20_000
 """Per partition, the most that is read back at a start."""
-INCIDENTS_DAYS = 30
+INCIDENTS_S = 30 * 86_400.0
 """An incident without a change for so long is of a run that was given up."""
 DRILL_S = 24 * 3600.0
 """A drill that was given up is forgotten after this."""
 ACTIONS_KEPT = 1000
 """Incidents whose actions are remembered."""
 TIDY_S = 60.0
+"""Between two looks at what no longer counts."""
 RESPONSE_BUCKETS_S = (60, 300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
 
@@ -213,21 +213,31 @@ class Waiting(Collector):
         return found
 
 
+Take = Callable[[Any, float], None]
+"""Works in a record, and when it was written (epoch seconds)."""
+
+
 async def serve(settings: RootSettings, log_: Log) -> None:
     """Follow the log and export what waits, until cancelled."""
     waiting = Waiting(settings, time.time)
+    followed: tuple[tuple[str, Reader[Any], Take, float], ...] = (
+        (SCORED, codec.scored, lambda batch, _: waiting.scored(batch), MENTIONS_S),
+        (INCIDENTS, codec.incident, waiting.incident, INCIDENTS_S),
+        (
+            ACTIONS,
+            codec.action,
+            lambda action, _: waiting.action(action),
+            INCIDENTS_S,
+        ),
+    )
     REGISTRY.register(waiting)
     try:
         async with asyncio.TaskGroup() as group:
-            for topic, apply, horizon_s in (
-                (SCORED, _scored, MENTIONS_S),
-                (INCIDENTS, _incident, INCIDENTS_DAYS * 86_400.0),
-                (ACTIONS, _action, INCIDENTS_DAYS * 86_400.0),
-            ):
+            for topic, reader, take, horizon_s in followed:
                 following = follow(
                     log_,
                     topic,
-                    partial(_all, waiting, apply),
+                    partial(_all, reader, take),
                     since_ms=int(1000 * (time.time() - horizon_s)),
                     most=RECORDS,
                     ready=partial(waiting.missing.discard, topic),
@@ -244,27 +254,8 @@ async def _tidy(waiting: Waiting) -> None:
         waiting.tidy()
 
 
-Apply = Callable[[Waiting, bytes, LogRecord], None]
-
-
-def _all(waiting: Waiting, apply: Apply, chunk: Sequence[LogRecord]) -> None:
+def _all(reader: Reader[Any], take: Take, chunk: Sequence[LogRecord]) -> None:
     for record in chunk:
-        if record.value is None:
-            continue
-        try:
-            apply(waiting, record.value, record)
-        except msgspec.DecodeError as e:
-            where = f"{record.topic}[{record.partition}] at {record.offset}"
-            log.warning("clocks: %s is not a record this version reads (%s); left out", where, e)
-
-
-def _scored(waiting: Waiting, value: bytes, _: LogRecord) -> None:
-    waiting.scored(codec.scored.decode(value))
-
-
-def _incident(waiting: Waiting, value: bytes, record: LogRecord) -> None:
-    waiting.incident(codec.incident.decode(value), record.timestamp_ms / 1000)
-
-
-def _action(waiting: Waiting, value: bytes, _: LogRecord) -> None:
-    waiting.action(codec.action.decode(value))
+        value = decoded(record, reader, who="clocks")
+        if value is not None:
+            take(value, record.timestamp_ms / 1000)

@@ -1,4 +1,4 @@
-"""Brands as the stream sees them: what is shown for a name, and which names there are."""
+"""What is shown for the name of a brand."""
 
 from streams.settings import RootSettings
 

@@ -54,7 +54,13 @@ def load(path: Path | None = None) -> RootSettings:
 
 
 def parse(text: str, path: Path = DEFAULT_PATH) -> RootSettings:
-    """Build settings from the text of a configuration; `path` is for messages only."""
+    """Build settings from the text of a configuration; `path` is for messages only.
+
+    Raises
+    ------
+    ConfigError
+        If it is no TOML, or holds unknown keys or wrong values.
+    """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
@@ -67,7 +73,13 @@ def parse_values(
     path: Path,
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> RootSettings:
-    """Build settings from the values of a configuration; `path` and `lines` are for messages."""
+    """Build settings from the values of a configuration; `path` and `lines` are for messages.
+
+    Raises
+    ------
+    ConfigError
+        If there are unknown keys or wrong values; all of them are named.
+    """
     try:
         return root_model().model_validate(values)
     except ValidationError as e:

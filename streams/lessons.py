@@ -12,12 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
-
 from detectors.language.lessons import LessonBook
 from detectors.language.tokens import READ_LIMIT
 from detectors.language.understanding import LanguageConfig, sentiment_of
 from streams import codec
+from streams.log.decoded import decoded
 from streams.log.port import Entry, Log
 from streams.records import Label, Scored, Sentiment
 from streams.settings import RootSettings
@@ -85,14 +84,12 @@ async def fold(
     saved = book.next_offset
     async for chunk in log.read(FEEDBACK, start={0: book.next_offset}, follow=follow):
         for record in chunk:
-            try:
-                label = codec.label.decode(record.value or b"")
-            except msgspec.DecodeError as e:
+            label = decoded(record, codec.label, who="feedback")
+            if label is None:
                 # All workers skip it alike: the fold stays the same everywhere.
-                logger.warning("feedback record %d is no label (%s): skipped", record.offset, e)
                 book.skip(record.offset)
-                continue
-            book.apply(label, record.offset)
+            else:
+                book.apply(label, record.offset)
         if chunk and after is not None:
             await after(book)
         if path is not None and book.next_offset - saved >= SAVE_EVERY:

@@ -1,8 +1,9 @@
 """A service is an async function that runs until it is cancelled.
 
 Each package offers its own under the entry point group `siaga.services` (`connect`, `worker`,
-`page`, `alerts`): `async def serve(settings: RootSettings, log: Log) -> None`. `siaga run` starts
-all in one TaskGroup on the embedded log; `siaga worker`, `siaga connect`, ... start one on Kafka.
+`page`, `alerts` and others: pyproject.toml lists them):
+`async def serve(settings: RootSettings, log: Log) -> None`. `siaga run` starts all in one TaskGroup
+on the embedded log; `siaga worker`, `siaga connect`, ... start one on Kafka.
 On cancellation a service drains within 5 s and returns by re-raising CancelledError.
 """
 

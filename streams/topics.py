@@ -1,4 +1,4 @@
-"""The topics: names, keys and settings. We create them; Faust does not create source topics."""
+"""The topics: names and settings. We create them; Faust does not create source topics."""
 
 import msgspec
 

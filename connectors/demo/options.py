@@ -7,8 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from connectors.demo.columns import guess
 from connectors.sources.simulated import scenario
+from connectors.sources.tabular.guess import guess
 from streams.config import parse_values
 from streams.service import CannotStart
 from streams.settings import RootSettings

@@ -16,6 +16,7 @@ from rich.live import Live
 from connectors.demo import screen
 from connectors.demo.options import Options, onset_of, settings_for
 from connectors.demo.watch import Seen, watch
+from detectors.incidents.severity import ALERT
 from streams.log.open import open_log
 from streams.log.port import Log
 from streams.logs import set_up
@@ -120,7 +121,7 @@ class Player:
             "event_time": raised.isoformat(),
             "seconds_since_onset": (raised - onset).total_seconds(),
             **summary,
-            "alerts": sum(i.peak >= 2 for i in self.seen.incidents.values()),
+            "alerts": sum(i.peak >= ALERT for i in self.seen.incidents.values()),
         }
 
 

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from connectors.demo.watch import Seen
+from streams.levels import LEVEL_WORDS
 from streams.records import Incident
 
 LEVEL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "en": ("normal", "WATCH", "ALERT", "CRISIS"),
-    "id": ("normal", "WASPADA", "SIAGA", "AWAS"),
+    language: ("normal", *words[1:]) for language, words in LEVEL_WORDS.items()
 }
 LEVEL_STYLES = ("green", "yellow", "dark_orange", "bold red")
 MOST_SAMPLES = 4

@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from detectors.incidents.severity import ALERT
 from streams import codec
 from streams.log.port import Log
 from streams.records import Incident, Minute, Tick
 from streams.settings import RootSettings
 from streams.topics import INCIDENTS, MENTIONS, MINUTES
 from streams.worker.progress import caught_up
-
-ALERT = 2
 
 
 @dataclass

@@ -12,9 +12,11 @@ import msgspec
 from streams.records import LIVE, Batch, Mention, Run
 
 MAX_MENTIONS = 500
+"""Of a record, as its contract says (streams/records.py)."""
 MAX_BYTES = 256 * 1024
-"""Half of the 512 KB that the log's other users may rely on (design.md section 2)."""
+"""A quarter of what a record may have (streams/log/port.py): its scored batch has to fit, too."""
 WAIT_S = 0.2
+"""Longest that a mention of a busy brand waits for its batch."""
 
 _encoder = msgspec.json.Encoder()
 

@@ -14,12 +14,11 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from connectors.contract import BadItem, Context, Fatal, Item, Retryable
-from connectors.demo.columns import Found, guess
 from connectors.ingest.batch import MAX_MENTIONS
 from connectors.ingest.door import OLDEST, Door
 from connectors.ingest.match import Matcher
-from connectors.shell.replay import source_name
 from connectors.sources.file import FileConnector, FileSettings, OutOfOrder
+from connectors.sources.tabular.guess import Found, guess, source_name
 from connectors.sources.tabular.mapping import Field
 from connectors.sources.tabular.opening import open_binary
 from streams.backtest.history import RUN, CannotRead, History, Request, Tally

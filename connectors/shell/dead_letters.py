@@ -8,6 +8,7 @@ import typer
 
 from connectors.shell.terminal import harmless
 from streams import codec
+from streams.log.decoded import decoded
 from streams.log.port import Log
 from streams.records import DeadLetter
 from streams.settings import RootSettings
@@ -22,13 +23,9 @@ async def _letters(log: Log) -> dict[str, DeadLetter]:
     found: dict[str, DeadLetter] = {}
     async for records in log.read(DEAD):
         for record in records:
-            if record.value is None:
-                continue
-            try:
-                letter = codec.dead_letter.decode(record.value)
-            except msgspec.DecodeError:
-                continue  # of a newer version; not ours to show
-            found[letter.id] = letter
+            letter = decoded(record, codec.dead_letter)
+            if letter is not None:  # of a newer version: not ours to show
+                found[letter.id] = letter
     return found
 
 

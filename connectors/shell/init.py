@@ -65,7 +65,13 @@ def write(path: Path, answers: Answers) -> str:
 
 
 def render(answers: Answers) -> str:
-    """Return the configuration's text."""
+    """Return the configuration's text.
+
+    Raises
+    ------
+    CannotStart
+        If the brand's name holds no letter or digit.
+    """
     title = answers.name.strip()
     name = slug(title)[:63].strip("-_")
     if not name:

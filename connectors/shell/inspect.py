@@ -13,8 +13,8 @@ import typer
 from connectors.assemble import build
 from connectors.contract import Fatal, Retryable, Seekable, SourceSettings
 from connectors.ingest import cursors
+from connectors.ingest.bookmark import STATUS_EVERY_S
 from connectors.ingest.cursors import Saved
-from connectors.ingest.runner import STATUS_EVERY_S
 from connectors.settings import Sources
 from connectors.shell.terminal import ago, harmless
 from streams.log.port import Log

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,11 @@ from pydantic import ValidationError
 
 from connectors.assemble import make_runners
 from connectors.ingest import cursors
-from connectors.ingest.fold import slug
 from connectors.shell.terminal import harmless
 from connectors.sources.file import FileSettings
-from connectors.sources.tabular.mapping import FIELDS
+from connectors.sources.tabular.guess import source_name
 from streams.log.port import Log
 from streams.settings import RootSettings
-
-
-def columns(mapped: Iterable[str], **named: str) -> dict[str, str]:
-    """Return columns by field from `field=column` texts and the flags of their own.
-
-    Raises
-    ------
-    typer.BadParameter
-        If a text has no "=" or names no field.
-    """
-    found = {field: column for field, column in named.items() if column}
-    for text in mapped:
-        field, equals, column = text.partition("=")
-        if not equals or field not in FIELDS or not column:
-            raise typer.BadParameter(
-                f"--map {text!r}: write field=column with one of {', '.join(FIELDS)}"
-            )
-        found[field] = column
-    return found
 
 
 def file_settings(*, path: Path, run: str, **values: Any) -> FileSettings:
@@ -57,15 +36,6 @@ def file_settings(*, path: Path, run: str, **values: Any) -> FileSettings:
     except ValidationError as e:
         told = (f"{'.'.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors())
         raise typer.BadParameter("; ".join(told)) from e
-
-
-def source_name(path: Path) -> str:
-    """Return a label-safe name for a file.
-
-    >>> source_name(Path("data/Tweets 2015.csv.gz"))
-    'tweets-2015'
-    """
-    return slug(path.name.partition(".")[0])[:63].strip("-_") or "file"
 
 
 def replay(settings: RootSettings, source: FileSettings, *, again: bool) -> int:
@@ -91,7 +61,8 @@ async def _replay(settings: RootSettings, source: FileSettings, *, again: bool) 
             await log.ensure(TOPICS)
             await log.append([cursors.forget(name, source.run)])
         [runner] = await make_runners(settings, log, {name: source})
-        before, dead_before = runner.mentions, runner.dead_letters
+        standing = runner.standing
+        before, dead_before = standing.mentions, standing.dead_letters
         task = asyncio.create_task(runner.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,18 +74,18 @@ async def _replay(settings: RootSettings, source: FileSettings, *, again: bool) 
         stopped.cancel()
     finally:
         await log.close()
-    published = runner.mentions - before
-    dead = runner.dead_letters - dead_before
+    published = standing.mentions - before
+    dead = standing.dead_letters - dead_before
     typer.echo(
         f"{source.path}: {published} mentions published in run {source.run!r}, "
-        f"{dead} dead letters ({runner.state})"
+        f"{dead} dead letters ({standing.state})"
     )
-    if runner.state == "stopped":
-        typer.echo(f"Stopped: {harmless(runner.detail)}", err=True)
+    if standing.state == "stopped":
+        typer.echo(f"Stopped: {harmless(standing.detail)}", err=True)
         return 1
     if dead:
         typer.echo("See what was wrong: siaga dead-letters list")
-    if runner.state == "ended" and not published and before:
+    if standing.state == "ended" and not published and before:
         typer.echo("It was read to its end before; --again reads it once more.")
     return 0
 

@@ -8,15 +8,11 @@ read as they are.
 import logging
 import os
 import zlib
-from bisect import bisect_left
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-import msgspec
 from pydantic import AwareDatetime, Field, field_validator
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, SourceSettings
@@ -24,6 +20,8 @@ from connectors.ingest.door import FUTURE_SKEW, OLDEST
 from connectors.sources.tabular import mapping
 from connectors.sources.tabular.mapping import Broken, Columns
 from connectors.sources.tabular.opening import Format, Table, open_table
+from connectors.sources.tabular.pace import Pace
+from connectors.sources.tabular.reading import Cursor, Reading, Spot, by_time, goes_back, rows_of
 from connectors.sources.tabular.rows import Row
 from connectors.sources.tabular.times import parser
 from streams.settings import Name
@@ -84,26 +82,8 @@ class FileSettings(SourceSettings):
         return value
 
 
-class Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where to read on."""
-
-    fingerprint: str
-    offset: int = 0
-    line: int = 2
-    index: int | None = None
-    """In the order of time: how many rows were read."""
-
-
 class OutOfOrder(Fatal):
     """A compressed file whose rows go back in time: only what can seek is read by time."""
-
-
-class _Spot(NamedTuple):
-    """A row of a file that is read in the order of time."""
-
-    time_s: float
-    offset: int
-    line: int
 
 
 class FileConnector:
@@ -116,65 +96,61 @@ class FileConnector:
         self._context = context
         self._parse = parser(settings.time_format, settings.time_zone)
         self._channels = frozenset(settings.channels)
-        self._table: Table | None = None
         self._columns: Columns | None = None
-        self._spots: list[_Spot] | None = None
-        self._cursor: Cursor | None = None
+        self._reading: Reading | None = None
         self._held: tuple[Row, Item | BadItem] | None = None
-        self._anchor: tuple[datetime, datetime] | None = None
-        self._seen: datetime | None = None
+        """Taken and not yet due."""
+        self._pace = self._new_pace()
 
     async def fetch(self, cursor: str | None) -> Page:
         """Return the rows that are due."""
-        wanted = _decode(cursor)
-        if self._table is None or wanted != self._cursor:
+        wanted = Cursor.decode(cursor)
+        if self._reading is None or wanted != self._reading.cursor:
             try:
-                self._open(wanted)
+                self._reading = self._open(wanted)
             except (OSError, EOFError, zlib.error) as e:
                 raise Fatal(f"{self._settings.path} is damaged: {e}") from e
-        if self._table is None:
+        if self._reading is None:
             return self._at_end(cursor)
-        return self._page(cursor)
+        return self._page(self._reading, cursor)
 
     def read_ratio(self) -> float:
         """How much of the file has been read, 0..1; a guess for a compressed one."""
-        if self._cursor is None:
+        if self._reading is None:
             return 0.0
-        if self._spots is not None:
-            return (self._cursor.index or 0) / max(len(self._spots), 1)
-        return min(self._cursor.offset / max(self._settings.path.stat().st_size, 1), 1.0)
+        return self._reading.ratio(self._settings.path.stat().st_size)
 
     def cursor_at(self, time: datetime) -> str | None:
         """Return the cursor before the first row of a time or later (the end if there is none)."""
-        self._open(None)
-        table = self._table
-        if table is None:
+        reading = self._open(None)
+        if reading is None:
             return None  # nothing there so far: all that comes is later
-        if self._spots is not None:
-            index = bisect_left(self._spots, time.timestamp(), key=attrgetter("time_s"))
-            table.file.close()
-            self._table = None
-            return _encode(Cursor(table.fingerprint, index=index))
-        found = Cursor(table.fingerprint, table.body, table.first_line)
-        for row in _all(table):
-            item = self._item(row)
-            if isinstance(item, Item) and self._is_plausible(item.published_at):
-                if _aware(item.published_at) >= time:
-                    break
-                found = Cursor(table.fingerprint, row.end, row.next_line)
+        table = reading.table
+        found = reading.before(time.timestamp())
+        if found is None:
+            found = Cursor(table.fingerprint, table.body, table.first_line)
+            for row in rows_of(table):
+                item = self._item(row)
+                if isinstance(item, Item) and self._is_plausible(item.published_at):
+                    if _aware(item.published_at) >= time:
+                        break
+                    found = Cursor(table.fingerprint, row.end, row.next_line)
         table.file.close()
-        self._table = None
-        return _encode(found)
+        return found.encode()
 
     async def close(self) -> None:
         """Close the file."""
-        if self._table is not None:
-            self._table.file.close()
-            self._table = None
+        if self._reading is not None:
+            self._reading.table.file.close()
+            self._reading = None
 
-    def _open(self, wanted: Cursor | None) -> None:
+    def _new_pace(self) -> Pace:
         settings = self._settings
-        self._held = self._anchor = self._seen = None
+        return Pace(settings.speed, fast_until=settings.fast_until, live=settings.follow)
+
+    def _open(self, wanted: Cursor | None) -> Reading | None:
+        settings = self._settings
+        self._held, self._pace = None, self._new_pace()
         table = self._opened()
         if table is not None and wanted is not None and not self._fits(table, wanted):
             logger.warning(
@@ -184,7 +160,7 @@ class FileConnector:
             )
             wanted = None
         if table is None:
-            return
+            return None
         columns = Columns(settings.columns, table.rows.header)
         if missing := columns.missing(table.rows.header):
             nested = [m for m in missing if "." not in m]
@@ -195,16 +171,16 @@ class FileConnector:
                     f"{', '.join(table.rows.header)[:500]}. Map them: columns = {{text = '...'}}"
                 )
         self._columns = columns
-        self._table = table
-        by_time = settings.order == "time"
+        sorts = settings.order == "time"
         if settings.order == "auto" and not settings.follow:
-            by_time = wanted.index is not None if wanted else self._goes_back(table)
-        if by_time:
-            self._spots = self._index()
-            wanted = wanted or Cursor(table.fingerprint, index=0)
+            sorts = wanted.index is not None if wanted else self._goes_back(table)
         table.file.close()
-        self._table = self._opened(wanted)
-        self._cursor = wanted
+        spots = None
+        if sorts:
+            spots = self._index()
+            wanted = wanted or Cursor(table.fingerprint, index=0)
+        table = self._opened(wanted)
+        return Reading(table, wanted, spots) if table is not None else None
 
     def _opened(self, at: Cursor | None = None) -> Table | None:
         settings = self._settings
@@ -225,45 +201,31 @@ class FileConnector:
         return not table.seekable or wanted.offset <= self._settings.path.stat().st_size
 
     def _goes_back(self, table: Table) -> bool:
-        """Whether a row is older than one before it by more than the allowed lateness."""
-        latest = float("-inf")
-        for row in _all(table):
-            time_s = self._time_s(row)
-            if time_s is not None:
-                if time_s < latest - self._settings.lateness_s:
-                    return True
-                latest = max(latest, time_s)
-        return False
+        return goes_back(table, self._time_s, lateness_s=self._settings.lateness_s)
 
-    def _index(self) -> list[_Spot]:
+    def _index(self) -> list[Spot]:
         table = self._opened()
         if table is None:
             return []
-        if not table.seekable:
+        try:
+            if not table.seekable:
+                raise OutOfOrder(
+                    f"{self._settings.path} is compressed and not in the order of time: "
+                    "unpack it, or set order = 'as_is' with a lateness_s that covers it"
+                )
+            return by_time(table, self._time_s)
+        finally:
             table.file.close()
-            raise OutOfOrder(
-                f"{self._settings.path} is compressed and not in the order of time: "
-                "unpack it, or set order = 'as_is' with a lateness_s that covers it"
-            )
-        spots: list[_Spot] = []
-        start, time_s = table.body, float("-inf")
-        for row in _all(table):
-            time_s = self._time_s(row) or time_s
-            # A row without a sensible time keeps the place of the row before it.
-            spots.append(_Spot(time_s, start, row.line))
-            start = row.end
-        table.file.close()
-        return sorted(spots)
 
-    def _page(self, cursor: str | None) -> Page:
-        settings = self._settings
+    def _page(self, reading: Reading, cursor: str | None) -> Page:
+        settings, pace = self._settings, self._pace
         items: list[Item | BadItem] = []
         first: datetime | None = None
         span = timedelta(minutes=settings.page_minutes)
         waits = ended = False
         while len(items) < settings.page_items:
             try:
-                taken = self._held or self._take()
+                taken = self._held or self._take(reading)
             except (OSError, EOFError, zlib.error) as e:
                 if items:
                     break  # what was read is published first
@@ -276,45 +238,29 @@ class FileConnector:
             row, item = taken
             if isinstance(item, Item) and self._is_plausible(item.published_at):
                 time = _aware(item.published_at)
-                if waits := not self._is_due(time):
+                if waits := not pace.is_due(time, now=self._context.now()):
                     self._held = taken
                     break
                 first = first or time
                 if time - first > span:
                     self._held = taken
                     break
-                self._seen = max(time, self._seen or time)
+                pace.saw(time)
             self._held = None
             items.append(item)
-            self._move(row)
-        if items:
-            cursor = _encode(self._cursor)
+            reading.move(row)
+        if items and reading.cursor is not None:
+            cursor = reading.cursor.encode()
         if ended and not items:
             return self._at_end(cursor)
-        clock = self._clock()
+        clock = pace.clock(now=self._context.now())
         watermark = clock - timedelta(seconds=settings.lateness_s) if clock else None
         more = not waits and not (ended and settings.follow)
         return Page(tuple(items), cursor, more=more, watermark=watermark, clock=clock)
 
-    def _take(self) -> tuple[Row, Item | BadItem] | None:
-        assert self._table is not None  # noqa: S101  # fetch has opened it
-        if self._spots is not None:
-            index = self._cursor.index or 0 if self._cursor else 0
-            if index >= len(self._spots):
-                return None
-            _, offset, line = self._spots[index]
-            self._table.file.seek(offset)
-            self._table.rows.restart(offset, line)
-        row = self._table.rows.next()
+    def _take(self, reading: Reading) -> tuple[Row, Item | BadItem] | None:
+        row = reading.next()
         return (row, self._item(row)) if row is not None else None
-
-    def _move(self, row: Row) -> None:
-        assert self._table is not None  # noqa: S101  # a row was read from it
-        if self._spots is None:
-            self._cursor = Cursor(self._table.fingerprint, row.end, row.next_line)
-        else:
-            index = (self._cursor.index or 0) if self._cursor else 0
-            self._cursor = Cursor(self._table.fingerprint, index=index + 1)
 
     def _item(self, row: Row) -> Item | BadItem:
         origin = f"{self._settings.path.name}:{row.line}"
@@ -345,61 +291,27 @@ class FileConnector:
         """Whether a row's time may move the clock: one 1970 or 2099 must not close whole years."""
         return OLDEST <= _aware(time) <= self._context.now() + FUTURE_SKEW
 
-    def _is_due(self, time: datetime) -> bool:
-        settings = self._settings
-        if settings.speed == 0 or (settings.fast_until and time < settings.fast_until):
-            return True
-        if self._anchor is None:
-            begin = max(filter(None, (settings.fast_until, self._seen)), default=time)
-            self._anchor = (begin, self._context.now())
-        clock = self._clock()
-        return clock is None or time <= clock
-
-    def _clock(self) -> datetime | None:
-        """Return the replay's now; None for a file that is followed as it grows."""
-        if self._anchor is not None:
-            event, wall = self._anchor
-            return event + (self._context.now() - wall) * self._settings.speed
-        return None if self._settings.follow else self._seen
-
-    def _was_replaced(self, table: Table) -> bool:
+    def _was_replaced(self, reading: Reading) -> bool:
         """Whether the path leads to another file now (a rotated log), or to a shorter one."""
+        table, cursor = reading.table, reading.cursor
         try:
             now = self._settings.path.stat()
         except FileNotFoundError:
             return False  # moved away; the next one will come
         then = os.fstat(table.file.fileno())
-        shorter = self._cursor is not None and table.seekable and now.st_size < self._cursor.offset
+        shorter = cursor is not None and table.seekable and now.st_size < cursor.offset
         return (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino) or shorter
 
     def _at_end(self, cursor: str | None) -> Page:
         if self._settings.follow:
-            if self._table is not None and self._was_replaced(self._table):
-                self._table.file.close()
-                self._table, self._cursor = None, None
+            if self._reading is not None and self._was_replaced(self._reading):
+                self._reading.table.file.close()
+                self._reading = None
                 return Page((), None, more=True)
             return Page((), cursor)
-        return Page((), cursor, ended=True, watermark=self._seen, clock=self._seen)
-
-
-def _all(table: Table) -> Iterator[Row]:
-    while (row := table.rows.next()) is not None:
-        yield row
+        return Page((), cursor, ended=True, watermark=self._pace.seen, clock=self._pace.seen)
 
 
 def _aware(time: datetime) -> datetime:
     # A naive time becomes a dead letter at the door; here it only has to have a place.
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _encode(cursor: Cursor | None) -> str:
-    return msgspec.json.encode(cursor).decode()
-
-
-def _decode(cursor: str | None) -> Cursor | None:
-    if cursor is None:
-        return None
-    try:
-        return msgspec.json.decode(cursor, type=Cursor)
-    except msgspec.DecodeError as e:
-        raise Fatal("the saved cursor is not of a file: siaga connector reset NAME") from e

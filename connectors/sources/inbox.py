@@ -12,7 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from connectors.contract import BadItem, Fatal, Item, Page
 
 HEARTBEAT_S = 2.0
+"""Nothing delivered for so long is an empty page: silence is no blindness."""
+
 PAGE_ITEMS = 1000
+"""Items of waiting deliveries that go to the log together; one larger delivery goes alone."""
 
 BODY_S = 10.0
 """A body has to be here by then: slow ones must not hold connections."""
@@ -60,7 +63,10 @@ class Inbox:
 
         Raises
         ------
-        TooMuch, Stopping
+        TooMuch
+            If more waits for the log than may.
+        Stopping
+            If the service stops before the log has them.
         """
         if not self._open:
             raise Stopping

@@ -22,6 +22,7 @@ REMEMBERED = 2000
 """Ids kept in the cursor (16 KB); feeds hold 10 to 500 entries."""
 
 MAX_FEED_BYTES = 8 * 1024 * 1024
+"""Unpacked; feeds have some hundred KB."""
 
 
 class RssSettings(SourceSettings):

@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,6 +20,8 @@ from websockets.exceptions import (
 from connectors.contract import Fatal, Retryable
 from connectors.http import CONNECT_S, USER_AGENT, check
 from connectors.ingest.guard import is_public
+
+T = TypeVar("T")
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """A message of any supported stream is below 1 MB."""
@@ -102,6 +104,33 @@ async def _opened(opening: connect, where: str) -> ClientConnection:
     except ValueError as e:
         # Its word for a redirect to another host: the address that was checked is the only one.
         raise Fatal(f"{where}: redirects to another server: configure that one's address") from e
+
+
+async def gathered(
+    receive: Callable[[], Awaitable[T]], *, most: int, wait_s: float, gather_s: float
+) -> list[T]:
+    """Wait for a message, then a moment for those that follow; nothing for `wait_s` is none.
+
+    What was read before the connection broke is returned; the next call raises.
+
+    Raises
+    ------
+    ConnectionClosed
+        If the connection is gone and nothing was read.
+    """
+    found: list[T] = []
+    try:
+        async with asyncio.timeout(wait_s) as waiting:
+            while len(found) < most:
+                found.append(await receive())
+                if len(found) == 1:
+                    waiting.reschedule(asyncio.get_running_loop().time() + gather_s)
+    except TimeoutError:
+        pass
+    except ConnectionClosed:
+        if not found:
+            raise
+    return found
 
 
 def closed(error: ConnectionClosed) -> str:

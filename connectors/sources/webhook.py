@@ -34,8 +34,11 @@ from connectors.sources.tabular.mapping import FIELDS, Broken, Columns
 from connectors.sources.tabular.times import parser
 
 SIGNATURE_VALID_S = 300
+"""How far a signature's time may be from ours, either way."""
 SIGNATURES_REMEMBERED = 100_000
+"""Used ones, so that none is played again while it is valid."""
 MAX_PER_REQUEST = 500
+"""As many as a batch holds."""
 
 
 class WebhookSettings(SourceSettings):

@@ -28,6 +28,7 @@ NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 """The wall clock of the suite."""
 
 MAX_PAGES = 10_000
+"""Most that the kit reads of a source that should have come to its end."""
 DELIVERIES = 20
 """Stops for each delivery before it counts as lost."""
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def _fetch(scratch: Path) -> None:
 
 
 class Prometheus:
-    """One Prometheus with its own data. Targets and rules may change while it runs."""
+    """One Prometheus with its own data. Targets may change while it runs."""
 
     def __init__(self, folder: Path, port: int, process: Process | None = None) -> None:
         self.folder = folder
@@ -96,8 +95,7 @@ class Prometheus:
     ) -> "Prometheus":
         """Write its configuration; data and targets that are there already are kept."""
         chosen = options or PrometheusOptions()
-        for part in ("targets", "rules"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / "targets").mkdir(parents=True, exist_ok=True)
         (folder / "prometheus.yml").write_text(_configuration(folder, chosen))
         return cls(folder, choose_port(wanted))
 
@@ -140,12 +138,6 @@ class Prometheus:
         """Names of the target files that there are."""
         return sorted(path.stem for path in (self.folder / "targets").glob("*.json"))
 
-    def set_rules(self, name: str, text: str) -> None:
-        """Load a rule file (YAML) and have it read."""
-        (self.folder / "rules" / f"{name}.yml").write_text(text)
-        if self.process is not None:
-            self.process.signal(signal.SIGHUP)
-
 
 def _configuration(folder: Path, options: PrometheusOptions) -> str:
     interval = options.scrape_interval_s
@@ -154,8 +146,6 @@ global:
   scrape_interval: {interval}s
   scrape_timeout: {interval}s
   evaluation_interval: {interval}s
-rule_files:
-  - {folder / "rules"}/*.yml
 scrape_configs:
   # Add a worker while it runs: write its host:port into a JSON file in targets/
   - job_name: siaga

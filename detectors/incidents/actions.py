@@ -3,14 +3,8 @@
 import msgspec
 from msgspec.structs import replace
 
-from detectors.incidents.incident import (
-    MAX_APPLIED,
-    Change,
-    IncidentState,
-    Lesson,
-    Step,
-    margin_at,
-)
+from detectors.incidents.episode import Change
+from detectors.incidents.incident import MAX_APPLIED, IncidentState, Lesson, Step, margin_at
 from detectors.incidents.severity import NORMAL, SeverityConfig
 
 MAX_LESSONS = 8

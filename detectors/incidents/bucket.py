@@ -15,7 +15,9 @@ MAX_KEYS = 120
 SLOTS = 12
 """Five-second slots of a minute, for synchrony."""
 SLOT_S = 5
+"""Mentions of a minute are counted by slots of this length, to tell a volley."""
 LEAST_FOR_SYNCHRONY = 10
+"""Mentions of a minute below which chance fills a slot."""
 
 Pair = list[float]
 """[mentions, negative mass]"""

@@ -1,7 +1,5 @@
 """The recent past of one brand in constant memory, and what carries an excess when one is found."""
 
-import zlib
-
 import msgspec
 
 from detectors.incidents.bucket import (
@@ -14,21 +12,23 @@ from detectors.incidents.bucket import (
     cut,
     merge,
 )
+from detectors.incidents.detection import MINUTE_S
 from detectors.incidents.explain import Peak, Window, explain
 from detectors.incidents.explanation import Explanation
 from detectors.incidents.observation import Observation
 from detectors.incidents.phrases import Background
+from detectors.incidents.snapshot import Snapshots
 
 __all__ = ["Evidence", "Observation"]
 
-VERSION = 1
-MINUTE_S = 60
 MAX_OPEN = 16
 """Open minutes kept apart; the oldest of more is closed early (a source that delivers hours)."""
 OPEN_SAMPLE = 12
 """Texts of an open minute kept of each kind, thinned evenly when twice as many have come."""
 MAX_SPREADING = 5
+"""Posts of the widest reach that are remembered."""
 SPREADING_S = 86_400
+"""For so long: a post may be passed on a day after it was written."""
 
 RUNGS: tuple[tuple[int, int, tuple[int, int, int]], ...] = (
     # (length in s, how many are left behind, (negative sample, other sample, authors) of each)
@@ -50,8 +50,7 @@ class _State(msgspec.Struct, array_like=True):
     background: Background
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_State)
+_snapshots = Snapshots("evidence", 1, _State, packed=True)
 
 
 class Evidence:
@@ -172,7 +171,7 @@ class Evidence:
             self._spreading,
             self._background,
         )
-        return bytes([VERSION]) + zlib.compress(_encoder.encode(state), 1)
+        return _snapshots.write(state)
 
     @classmethod
     def restore(cls, data: bytes) -> "Evidence":
@@ -183,15 +182,7 @@ class Evidence:
         ValueError
             If the snapshot is of a later version or damaged.
         """
-        if not data or data[0] != VERSION:
-            version = data[0] if data else "none"
-            msg = f"evidence snapshot of version {version}; this release reads {VERSION}: upgrade"
-            raise ValueError(msg)
-        try:
-            state = _decoder.decode(zlib.decompress(data[1:]))
-        except (zlib.error, msgspec.DecodeError) as e:
-            msg = f"evidence snapshot of {len(data)} bytes is damaged: {e}"
-            raise ValueError(msg) from e
+        state = _snapshots.read(data)
         evidence = cls()
         evidence._closed_s = state.closed_s
         evidence._open = {bucket.start_s: bucket for bucket in state.open}

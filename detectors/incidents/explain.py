@@ -5,33 +5,20 @@ from typing import NamedTuple
 
 from detectors.incidents import duplicates, phrases
 from detectors.incidents.bucket import Bucket, Kept, Pair
-from detectors.incidents.explanation import OTHER, Explanation, Organic, Quote, Without
+from detectors.incidents.explanation import OTHER, Explanation, Quote, Without
 from detectors.incidents.observation import Observation
+from detectors.incidents.organic import flags, organic
 from detectors.incidents.phrases import Background
 
 LISTED = 5
 """Entries of a table of shares; smaller ones are "other"."""
 LEAST_SHARE = 0.03
+"""Below, an entry is "other", too."""
 LEAST_BASELINE = 20.0
 """Mentions before the onset that it takes to say what is usual; below, shares are of all."""
 SAMPLES = 5
 COUNTED_BY_MENTION = frozenset({"volume", "authors", "reach"})
 """Signals about all mentions; the others are about negative ones."""
-
-FEW_AUTHORS = 0.5
-"""Five authors write half of it: on 8 days of real complaints to six airlines the five busiest
-authors of an hour with 20 or more mentions wrote 30 % at the median."""
-NEAR_DUPLICATES = 0.4
-SYNCHRONISED = 0.5
-"""Half of a minute's ten or more mentions within five seconds; by chance less than once in 10,000
-minutes of ten mentions."""
-TINY_FOLLOWERS = 20
-TINY_ACCOUNTS = 0.6
-YOUNG_DAYS = 30
-YOUNG_ACCOUNTS = 0.4
-"""A conversation's usual accounts are years old; accounts made for a campaign are new."""
-LEAST_KNOWN = 10
-LEAST_FOR_FLAGS = 8.0
 
 
 class Peak(NamedTuple):
@@ -79,7 +66,14 @@ def explain(
         name: _shares(name, now, before, column, total, expected_share)
         for name in ("channels", "topics", "authors")
     }
-    organic = _organic(now, bad + rest, groups, total=sum(b.mentions * part for b, part in now))
+    mentions = sum(b.mentions * part for b, part in now)
+    looks = organic(
+        _sum("authors", now, 0)[0],
+        bad + rest,
+        groups,
+        synchrony=max((b.synchrony for b, _ in now), default=0.0),
+        total=mentions,
+    )
     clusters = _complete({g.name: g.share for g in groups if len(g.members) > 1})
     found = phrases.shares(sample, usual=usual, expected_share=expected_share, ignore=window.ignore)
     first = _first(sample, tables["topics"], tuple(found))
@@ -98,8 +92,8 @@ def explain(
         spreading=tuple(_quote(o) for o in far[:3]),
         samples=tuple(_quote(o) for o in _samples(sample, far, groups, tuple(found))),
         without=_without(window, tables["authors"], clusters, far),
-        organic=organic,
-        flags=_flags(organic, sum(b.mentions * part for b, part in now)),
+        organic=looks,
+        flags=flags(looks, mentions),
         **tables,
     )
 
@@ -176,52 +170,6 @@ def _complete(shares: dict[str, float]) -> dict[str, float]:
     if rest > 0.0:
         table[OTHER] = rest
     return table
-
-
-def _organic(
-    now: Sequence[tuple[Bucket, float]],
-    sample: Sequence[Kept],
-    groups: Sequence[duplicates.Cluster],
-    *,
-    total: float,
-) -> Organic:
-    authors, _ = _sum("authors", now, 0)
-    five = sum(sorted(authors.values(), reverse=True)[:5])
-    # 0 is unknown: what one mention does not tell another of the same author may.
-    followers = {k.mention.author: k.mention.followers for k in sample if k.mention.followers}
-    days = {k.mention.author: k.mention.account_days for k in sample if k.mention.account_days}
-    return Organic(
-        author_concentration=round(min(five / total, 1.0), 4) if total else 0.0,
-        near_duplicate_share=round(sum(g.share for g in groups if len(g.members) > 1), 4),
-        synchrony=round(max((b.synchrony for b, _ in now), default=0.0), 4),
-        tiny_accounts=_share_below(TINY_FOLLOWERS, followers),
-        young_accounts=_share_below(YOUNG_DAYS, days),
-    )
-
-
-def _share_below(bound: int, by_author: dict[str, int]) -> float | None:
-    """Share of the authors below a bound, None of too few."""
-    if len(by_author) < LEAST_KNOWN:
-        return None
-    return round(sum(value < bound for value in by_author.values()) / len(by_author), 4)
-
-
-def _flags(organic: Organic, mentions: float) -> tuple[str, ...]:
-    if mentions < LEAST_FOR_FLAGS:
-        return ()
-    flags = []
-    # Of ten mentions five authors write half in any case.
-    if organic.author_concentration >= max(FEW_AUTHORS, 10.0 / mentions):
-        flags.append("few_authors")
-    if organic.near_duplicate_share >= NEAR_DUPLICATES:
-        flags.append("near_duplicates")
-    if organic.synchrony >= SYNCHRONISED:
-        flags.append("synchronised")
-    if organic.tiny_accounts is not None and organic.tiny_accounts >= TINY_ACCOUNTS:
-        flags.append("tiny_accounts")
-    if organic.young_accounts is not None and organic.young_accounts >= YOUNG_ACCOUNTS:
-        flags.append("young_accounts")
-    return tuple(flags)
 
 
 def _first(

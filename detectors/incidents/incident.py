@@ -8,78 +8,28 @@ was already folded changes nothing; minutes that were never sent were quiet ones
 import msgspec
 from msgspec.structs import replace
 
-from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import MINUTE_S, Detection
-from detectors.incidents.explanation import Explanation
+from detectors.incidents.episode import Change, Episode, risen, settled
 from detectors.incidents.severity import (
     ALERT,
     NORMAL,
-    WATCH,
     Recent,
     SeverityConfig,
     Verdict,
     held_level,
     level_of,
 )
+from detectors.incidents.snapshot import Snapshots
 from detectors.incidents.surge import Surge, told
 from detectors.incidents.surges import advance, rest_all
 from detectors.incidents.usual import Usual, gap_minutes
 
-VERSION = 1
-MAX_HISTORY = 40
-"""Level changes kept with an incident; the oldest but the first go."""
 MAX_APPLIED = 16
 """Ids of the last actions kept: actions come at least once."""
 MAX_PENDING = 6
 """Open minutes looked at together: the allowed lateness is some minutes."""
 MAX_REPLAYED_GAP = 720
 """Quiet minutes that are stepped one by one; by then every level has ended (a cap for safety)."""
-
-
-class Episode(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An incident: open while `closed_s` is None."""
-
-    id: str
-    brand: str
-    run: str
-    level: int
-    peak: int
-    signal: str
-    key: str = ""
-    """The surge that raised it last; "" for security words and floors."""
-    onset_s: int
-    opened_s: int
-    updated_s: int
-    raised_s: int
-    """When the level last rose or fell: levels have a minimum duration."""
-    supported_s: int
-    """When the evidence last supported the level."""
-    hot_s: int
-    """Last remarkable minute."""
-    history: tuple[tuple[int, int], ...] = ()
-    """(level, epoch seconds)"""
-    sequence: int = 0
-    closed_s: int | None = None
-    observed: float = 0.0
-    """The strongest minute's reading: observed, expected, upper, score."""
-    expected: float = 0.0
-    upper: float = 0.0
-    score: float = 0.0
-    window_observed: float = 0.0
-    """Sum since the onset."""
-    window_expected: float = 0.0
-    readings: tuple[Reading, ...] = ()
-    flags: tuple[str, ...] = ()
-    simulated: bool = False
-    acknowledged_by: str = ""
-    acknowledged_s: int | None = None
-    snoozed_until_s: int | None = None
-    dismissed_level: int = 0
-    """Level at which a person closed it; 0 if nobody did."""
-    dismissed_rate: float = 0.0
-    blind_held_s: int = 0
-    refreshed_s: int = 0
-    explanation: Explanation | None = None
 
 
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
@@ -117,7 +67,7 @@ class IncidentState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
 
     def snapshot(self) -> bytes:
         """A small value to store; `restore` gives back an equal state."""
-        return bytes([VERSION]) + _encoder.encode(self)
+        return _snapshots.write(self)
 
     @staticmethod
     def restore(data: bytes) -> "IncidentState":
@@ -126,26 +76,12 @@ class IncidentState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
         Raises
         ------
         ValueError
-            If the snapshot is of a later version or damaged.
+            If the snapshot is of another version or damaged.
         """
-        if not data or data[0] != VERSION:
-            version = data[0] if data else "none"
-            msg = f"incident snapshot of version {version}; this release reads {VERSION}: upgrade"
-            raise ValueError(msg)
-        return _decoder.decode(data[1:])
+        return _snapshots.read(data)
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(IncidentState)
-
-
-class Change(msgspec.Struct, frozen=True):
-    """Something happened to an incident; `episode` is the incident right after it."""
-
-    kind: str
-    """opened | level | evidence | acknowledged | snoozed | false_alarm | closed | reopened"""
-    at_s: int
-    episode: Episode
+_snapshots = Snapshots("incident", 1, IncidentState)
 
 
 Step = tuple[IncidentState, tuple[Change, ...]]
@@ -189,7 +125,7 @@ def _glance(
     last = pending[-1]
     end_s = max(min(last.start_s + MINUTE_S, int(now_s)), last.start_s)
     verdict = _verdict(trial, last, end_s, config)
-    rise = _rise(state.episode, last, verdict, trial.usual, end_s, config)
+    rise = risen(state.episode, last, verdict, trial.usual, end_s, config)
     if rise is None:
         return state, ()
     return replace(state, episode=rise.episode), (rise,)
@@ -235,7 +171,7 @@ def _minute(
     end_s = detection.start_s + MINUTE_S
     state, hot = _folded(state, detection, config)
     verdict = _verdict(state, detection, end_s, config)
-    rise = _rise(state.episode, detection, verdict, state.usual, end_s, config)
+    rise = risen(state.episode, detection, verdict, state.usual, end_s, config)
     if rise is not None:
         changes.append(rise)
         return replace(state, episode=rise.episode)
@@ -251,7 +187,9 @@ def _minute(
         announced=detection.announced,
         slow=episode.signal == "slow_burn",
     )
-    episode = _settle(episode, detection, held, state.surges, state.usual, end_s, config, changes)
+    episode, told_as = settled(episode, detection, held, state.surges, state.usual, end_s, config)
+    if told_as:
+        changes.append(Change(told_as, end_s, episode))
     acute = episode.level >= ALERT and episode.signal != "slow_burn"
     if acute or episode.closed_s is not None:
         # All of it has been told: a slow burn begins anew from here.
@@ -290,200 +228,6 @@ def _verdict(
         lessons={x.signal: margin_at(x, end_s, config) for x in state.lessons},
         announced=detection.announced,
     )
-
-
-def _rise(
-    episode: Episode | None,
-    detection: Detection,
-    verdict: Verdict,
-    usual: Usual,
-    end_s: int,
-    config: SeverityConfig,
-) -> Change | None:
-    """The incident opened, reopened or raised; None if the verdict asks for neither."""
-    if verdict.level == NORMAL:
-        return None
-    if episode is None or (
-        episode.closed_s is not None and end_s - episode.closed_s > config.reopen_s
-    ):
-        return Change("opened", end_s, _open(detection, verdict, usual, end_s))
-    if episode.closed_s is not None:
-        if not _reopens(episode, verdict, config):
-            return None
-        again = replace(episode, closed_s=None, blind_held_s=0, dismissed_level=0)
-        return Change("reopened", end_s, _raise(again, detection, verdict, usual, end_s))
-    if verdict.level > episode.level:
-        return Change("level", end_s, _raise(episode, detection, verdict, usual, end_s))
-    return None
-
-
-def _open(detection: Detection, verdict: Verdict, usual: Usual, end_s: int) -> Episode:
-    onset_s = verdict.surge.onset_s if verdict.surge else detection.start_s
-    episode = Episode(
-        id=f"{detection.run}/{detection.brand}/{detection.start_s}",
-        brand=detection.brand,
-        run=detection.run,
-        level=verdict.level,
-        peak=verdict.level,
-        signal=verdict.signal,
-        key=verdict.surge.key if verdict.surge else "",
-        onset_s=onset_s,
-        opened_s=end_s,
-        updated_s=end_s,
-        raised_s=end_s,
-        supported_s=end_s,
-        hot_s=end_s,
-        refreshed_s=end_s,
-        history=((verdict.level, end_s),),
-        simulated=detection.simulated,
-    )
-    return _measured(episode, detection, verdict, usual, end_s)
-
-
-def _raise(
-    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
-) -> Episode:
-    episode = replace(
-        episode,
-        level=verdict.level,
-        peak=max(episode.peak, verdict.level),
-        signal=verdict.signal,
-        key=verdict.surge.key if verdict.surge else "",
-        raised_s=end_s,
-        supported_s=end_s,
-        hot_s=end_s,
-        refreshed_s=end_s,
-        sequence=episode.sequence + 1,
-        history=_remember(episode.history, verdict.level, end_s),
-        # What was put to sleep has grown: it wakes up.
-        snoozed_until_s=None,
-    )
-    return _measured(episode, detection, verdict, usual, end_s)
-
-
-def _settle(
-    episode: Episode,
-    detection: Detection,
-    held: Verdict,
-    surges: tuple[Surge, ...],
-    usual: Usual,
-    end_s: int,
-    config: SeverityConfig,
-    changes: list[Change],
-) -> Episode:
-    """An open incident that does not rise: it holds, is refreshed, falls or closes."""
-    level = held.level if end_s - episode.hot_s < config.calm_s else NORMAL
-    if level >= episode.level:
-        episode = replace(episode, supported_s=max(end_s, episode.supported_s), blind_held_s=0)
-        return _refresh(episode, detection, held, surges, usual, end_s, config, changes)
-    if detection.blind and episode.blind_held_s < config.blind_hold_s:
-        # Silence of a source that is not seen is no sign of calm.
-        return replace(
-            episode,
-            supported_s=episode.supported_s + MINUTE_S,
-            hot_s=episode.hot_s + MINUTE_S,
-            blind_held_s=episode.blind_held_s + MINUTE_S,
-        )
-    if (
-        end_s - episode.raised_s < config.min_duration_s
-        or end_s - episode.supported_s < config.hold_s
-    ):
-        return _refresh(episode, detection, held, surges, usual, end_s, config, changes)
-    episode = replace(
-        episode,
-        level=level,
-        raised_s=end_s,
-        supported_s=end_s,
-        updated_s=end_s,
-        sequence=episode.sequence + 1,
-        history=_remember(episode.history, level, end_s),
-        closed_s=end_s if level == NORMAL else None,
-        readings=detection.readings,
-    )
-    changes.append(Change("closed" if level == NORMAL else "level", end_s, episode))
-    return episode
-
-
-def _refresh(
-    episode: Episode,
-    detection: Detection,
-    held: Verdict,
-    surges: tuple[Surge, ...],
-    usual: Usual,
-    end_s: int,
-    config: SeverityConfig,
-    changes: list[Change],
-) -> Episode:
-    if end_s - episode.refreshed_s < config.refresh_s or held.level == NORMAL:
-        return episode
-    episode = replace(episode, refreshed_s=end_s, sequence=episode.sequence + 1)
-    # It is told as what it was raised for, as long as that goes on.
-    own = next((s for s in surges if s.key == episode.key), None)
-    verdict = held._replace(signal=episode.signal, surge=own) if own else held
-    episode = _measured(episode, detection, verdict, usual, end_s)
-    changes.append(Change("evidence", end_s, episode))
-    return episode
-
-
-def _measured(
-    episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
-) -> Episode:
-    """The incident's figures: the strongest minute, and the sums since the onset."""
-    flags = tuple(f"blind:{source}" for source in detection.blind)
-    episode = replace(
-        episode,
-        updated_s=max(end_s, episode.updated_s),
-        readings=detection.readings,
-        flags=(*flags, "announced") if detection.announced else flags,
-        simulated=episode.simulated or detection.simulated,
-    )
-    surge = verdict.surge
-    if surge is None and verdict.signal == episode.signal == "security":
-        # Not one minute's mentions paged, but all those of the last hour.
-        since_s = usual.security_since_s or episode.onset_s
-        return replace(
-            episode,
-            onset_s=min(episode.onset_s, since_s),
-            observed=max(float(detection.security), episode.observed),
-            window_observed=usual.security_sum,
-            window_expected=usual.security * (end_s - since_s) / MINUTE_S,
-        )
-    if surge is None:
-        value = detection.negative
-        if verdict.signal != episode.signal and episode.observed:
-            return episode
-        return replace(
-            episode,
-            observed=max(float(value), episode.observed),
-            window_observed=episode.window_observed + value,
-        )
-    peak = surge.peak
-    return replace(
-        episode,
-        onset_s=min(episode.onset_s, surge.onset_s),
-        observed=peak.observed,
-        expected=peak.expected or 0.0,
-        upper=peak.upper or 0.0,
-        score=peak.score or 0.0,
-        window_observed=surge.observed,
-        window_expected=surge.expected,
-    )
-
-
-def _remember(
-    history: tuple[tuple[int, int], ...], level: int, at_s: int
-) -> tuple[tuple[int, int], ...]:
-    grown = (*history, (level, at_s))
-    return grown if len(grown) <= MAX_HISTORY else (grown[0], *grown[2:])
-
-
-def _reopens(episode: Episode, verdict: Verdict, config: SeverityConfig) -> bool:
-    if verdict.level < WATCH:
-        return False
-    if not episode.dismissed_level or verdict.level > episode.dismissed_level:
-        return True
-    surge = verdict.surge
-    return surge is not None and surge.rate >= config.dismissed_ratio * episode.dismissed_rate
 
 
 def margin_at(lesson: Lesson, now_s: int, config: SeverityConfig) -> float:

@@ -10,10 +10,9 @@ import math
 import msgspec
 from msgspec.structs import replace
 
+from detectors.incidents.detection import MINUTE_S
 from detectors.incidents.severity import ALERT, NORMAL, WATCH
-
-VERSION = 1
-MINUTE_S = 60
+from detectors.incidents.snapshot import Snapshots
 
 
 class OutbreakConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,20 +81,15 @@ class OutbreakState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def snapshot(self) -> bytes:
         """A value to store."""
-        return bytes([VERSION]) + _encoder.encode(self)
+        return _snapshots.write(self)
 
     @staticmethod
     def restore(data: bytes) -> "OutbreakState":
-        """The state of a snapshot; ValueError if it is of a later version."""
-        if not data or data[0] != VERSION:
-            version = data[0] if data else "none"
-            msg = f"outbreak snapshot of version {version}; this release reads {VERSION}: upgrade"
-            raise ValueError(msg)
-        return _decoder.decode(data[1:])
+        """The state of a snapshot; ValueError if it is of another version or damaged."""
+        return _snapshots.read(data)
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(OutbreakState)
+_snapshots = Snapshots("outbreak", 1, OutbreakState)
 
 USUAL_MINUTES = 10_080.0
 """The usual number of brands above NORMAL forgets over a week."""

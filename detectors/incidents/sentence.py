@@ -31,8 +31,6 @@ class Facts(NamedTuple):
     time_zone: str
     topic: str = ""
     """The topic whose own series rose, if it was one."""
-    negative_share: float | None = None
-    """Negative part of the window's mentions, for the share signal."""
     top_reach: float = 0.0
     closed: bool = False
 

@@ -20,6 +20,7 @@ LATELY_MINUTES = 120.0
 TOLD_MINUTES = 1080.0
 """As long as the slow burn's longest window (36 hours, faded: 18 hours) remembers."""
 ACUTE_SCORE = 3.0
+"""A minute that is so surprising by itself is acute: its excess is no part of a slow burn."""
 SECURITY_ANEW = 0.35
 """Of the leaky sum: one mention of an hour ago. What comes after it is another story."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from grafana.alerts.amounts import RARE, percent, plain, waited
 from grafana.alerts.rule import Language, Number, Rule, Style, Text
+from streams.levels import LEVEL_WORDS
 
 SIGNALS: dict[str, Text] = {
     "volume": Text(id="Sebutan", en="Mentions"),
@@ -24,9 +25,8 @@ SIGNALS: dict[str, Text] = {
 """What people call the signals of `detectors.anomaly.bank.SIGNALS`."""
 
 LEVELS: dict[str, Text] = {
-    "watch": Text(id="WASPADA", en="WATCH"),
-    "alert": Text(id="SIAGA", en="ALERT"),
-    "crisis": Text(id="AWAS", en="CRISIS"),
+    en.lower(): Text(id=local, en=en)
+    for local, en in zip(LEVEL_WORDS["id"][1:], LEVEL_WORDS["en"][1:], strict=True)
 }
 
 UNKNOWN = Text(id="belum diketahui", en="not yet known")

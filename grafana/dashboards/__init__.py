@@ -3,9 +3,10 @@
 from typing import Any
 
 from grafana.alerts.rule import Language
+from grafana.dashboards.as_grafana import build
 from grafana.dashboards.brand import BRAND
 from grafana.dashboards.incident import INCIDENT
-from grafana.dashboards.parts import Board, build
+from grafana.dashboards.parts import Board
 from grafana.dashboards.pipeline import PIPELINE
 from grafana.dashboards.wall import WALL
 

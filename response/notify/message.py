@@ -12,9 +12,9 @@ from response.amount import amounts
 from response.notify.decide import Status
 from response.text import limit, link, shown
 from response.words import Language, say, topics
+from streams.levels import LEVEL_WORDS
 from streams.records import Incident, Sample
 
-SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
 LEVELS = ("Normal", "Watch", "Alert", "Crisis")
 MARKS = ("⚪", "🟡", "🟠", "🔴")
 SAMPLES = 3
@@ -92,7 +92,7 @@ def webhook(notice: Notice) -> dict[str, Any]:
         "simulated": i.simulated,
         "brand": i.brand,
         "title": notice.title,
-        "severity": SEVERITIES[i.level],
+        "severity": LEVEL_WORDS["en"][i.level],
         "level": i.level,
         "peak": i.peak,
         "signal": i.signal,

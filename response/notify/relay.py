@@ -19,10 +19,11 @@ from response.notify import cursor
 from response.notify.cursor import Saved
 from response.notify.decide import Status, Told
 from response.notify.hook import Hook, incident_of, lead, plain
-from response.notify.service import Writer
 from response.notify.targets import Failed, Refused, Target, personal, relayed
+from response.notify.writer import Writer
 from response.page.view import View, is_open
 from response.settings import RelaySettings
+from streams.log.patience import patiently
 from streams.log.port import Log, Unavailable
 from streams.records import Incident
 from streams.settings import RootSettings
@@ -33,7 +34,9 @@ ROTA = "rota"
 REPEAT_S = 300.0
 """The same news within this time is Grafana asking again, not a reminder (those take hours)."""
 KEYS_KEPT = 500
+"""Notifications remembered, to tell a repeat by."""
 ECHO_S = 1.0
+"""How soon an acknowledgement made elsewhere is told in the chats."""
 
 
 class NoSuchChat(Exception):
@@ -184,13 +187,7 @@ class Relay:
                 await self._save(chat)
 
     async def _load(self) -> None:
-        while True:
-            try:
-                saved = await cursor.load(self.log)
-                break
-            except Unavailable as e:
-                log.warning("relay: the log is away (%s)", e)
-                await asyncio.sleep(ECHO_S)
+        saved = await patiently(lambda: cursor.load(self.log), who="relay")
         prefix = cursor.key("relay", "").decode()
         for key, state in saved.items():
             if key.decode().startswith(prefix):

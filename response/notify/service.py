@@ -2,125 +2,32 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import httpx
-import msgspec
 import stamina
 
-from response.address import address
 from response.ladder import due, on_call
-from response.links import Ticket, acknowledge_url, incident_url, short, sign
 from response.metrics import ALERTS_SENT, ALERTS_WAITING
 from response.notify import cursor
 from response.notify.cursor import Saved
 from response.notify.decide import Status, Told, decide, is_over
 from response.notify.message import Notice
 from response.notify.targets import Failed, Refused, Target, configured
-from response.secret import secret
-from response.settings import AlertsSettings, OncallSettings, PageSettings, RelaySettings
-from response.words import Language, topics
+from response.notify.writer import Writer
+from response.settings import AlertsSettings
 from streams import codec
-from streams.log.port import Log, LogRecord, Unavailable
+from streams.log.decoded import decoded
+from streams.log.patience import patiently
+from streams.log.port import Log, LogRecord
 from streams.records import LIVE, Incident
 from streams.settings import RootSettings
 from streams.topics import INCIDENTS
 
 log = logging.getLogger("siaga.alerts")
 
-RETRY_S = 2.0
 WAIT_INITIAL_S = 0.5
-
-
-class Writer:
-    """Makes notices: what is the same for all targets."""
-
-    def __init__(self, settings: RootSettings, clock: Callable[[], datetime]) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.alerts = settings.section(AlertsSettings)
-        self.rota = settings.section(OncallSettings)
-        self.base = address(settings.section(PageSettings))
-        self.link_hours = settings.section(PageSettings).link_hours
-        self._secret = secret(settings)
-
-    def notice(
-        self,
-        target: Target,
-        status: Status,
-        incident: Incident,
-        *,
-        names: Sequence[str] = (),
-        step: int = 0,
-        lead: str = "",
-        test: bool = False,
-    ) -> Notice:
-        """A notice about an incident; `names`: whom it concerns, by default those on call."""
-        settings, now = self.settings, self.clock()
-        brand = settings.brands.get(incident.brand)
-        asked = (
-            status in {"firing", "escalated"}
-            and not incident.acknowledged_by
-            and incident.closed_at is None
-            and not test
-        )
-        ticket = Ticket(
-            "ack",
-            incident.id,
-            f"{target.kind}/{target.name}",
-            int((now + timedelta(hours=self.link_hours)).timestamp()),
-            incident.sequence,
-        )
-        token = sign(self._secret, ticket) if asked else ""
-        people = names or (on_call(self.rota, settings.time_zone, now=now) if asked else ())
-        return Notice(
-            status=status,
-            incident=incident,
-            title=(brand.title if brand else "") or incident.brand,
-            language=self.language,
-            zone=settings.time_zone,
-            # A test has no incident to show.
-            page=f"{self.base}/" if test else incident_url(self.base, incident.id),
-            acknowledge=acknowledge_url(self.base, token) if asked else "",
-            button=self._button(target, ticket, token) if asked else "",
-            lead=lead,
-            oncall=tuple(self._called(name) for name in people),
-            topic_titles=topics(self.language, settings.taxonomy.taxonomy),
-            step=step,
-            test=test,
-        )
-
-    def _button(self, target: Target, ticket: Ticket, token: str) -> str:
-        """What a chat's own button carries; "" where the chat's answers do not reach the page."""
-        relay = self.settings.section(RelaySettings)
-        if target.kind == "slack" and os.environ.get(relay.slack_signing_env):
-            return token
-        if target.kind == "telegram" and os.environ.get(relay.telegram_secret_env):
-            return short(self._secret, ticket)
-        return ""
-
-    @property
-    def language(self) -> Language:
-        """What the receivers read."""
-        return self.alerts.language or self.settings.language
-
-    def due_steps(self, incident: Incident | None) -> tuple[str, ...]:
-        """Names on the steps of the ladder whose time has come; () without an incident."""
-        if incident is None:
-            return ()
-        now = self.clock()
-        return tuple(
-            name
-            for step in sorted(self.rota.ladder, key=lambda s: s.after_minutes)
-            if due([step], level=incident.level, opened_at=incident.opened_at, told=0, now=now)
-            for name in step.who
-        )
-
-    def _called(self, name: str) -> str:
-        person = self.rota.people[name]
-        return f"@{person.telegram}" if person.telegram else person.title or name
 
 
 async def serve(settings: RootSettings, log_: Log) -> None:
@@ -139,12 +46,12 @@ async def serve(settings: RootSettings, log_: Log) -> None:
     writer = Writer(settings, lambda: datetime.now(UTC))
     async with httpx.AsyncClient(timeout=alerts.timeout_s) as http, asyncio.TaskGroup() as group:
         for target in targets:
-            desk = Desk(target, writer, log_, http)
-            group.create_task(desk.run(), name=f"alerts {target.kind} {target.name}")
+            teller = Teller(target, writer, log_, http)
+            group.create_task(teller.run(), name=f"alerts {target.kind} {target.name}")
 
 
-class Desk:
-    """One target: where it is in the topic, and what it was told."""
+class Teller:
+    """Tells one target: where it is in the topic, and what it was told."""
 
     def __init__(self, target: Target, writer: Writer, log_: Log, http: httpx.AsyncClient) -> None:
         self.target, self.writer, self.log, self.http = target, writer, log_, http
@@ -156,21 +63,17 @@ class Desk:
 
     async def run(self) -> None:
         """Follow the incidents; a log that is away is waited for."""
-        started = False
-        while True:
-            try:
-                if not started:
-                    await self._begin()
-                    started = True
-                async for chunk in self.log.read(INCIDENTS, start=self.position, follow=True):
-                    for record in chunk:
-                        await self._record(record)
-                    if chunk:
-                        await self._save()
-                    await self._ladder()
-            except Unavailable as e:
-                log.warning("alerts: the log is away (%s); trying again in %.0f s", e, RETRY_S)
-            await asyncio.sleep(RETRY_S)
+        who = f"alerts to {self.target.kind} {self.target.name}"
+        await patiently(self._begin, who=who)
+        await patiently(self._follow, who=who)
+
+    async def _follow(self) -> None:
+        async for chunk in self.log.read(INCIDENTS, start=self.position, follow=True):
+            for record in chunk:
+                await self._record(record)
+            if chunk:
+                await self._save()
+            await self._ladder()
 
     async def _begin(self) -> None:
         saved = (await cursor.load(self.log)).get(self.key)
@@ -183,10 +86,10 @@ class Desk:
         async for chunk in self.log.read(INCIDENTS):
             for record in chunk:
                 if record.offset < self.position.get(record.partition, 0):
-                    self._keep(self._decoded(record))
+                    self._keep(decoded(record, codec.incident, who="alerts"))
 
     async def _record(self, record: LogRecord) -> None:
-        incident = self._decoded(record)
+        incident = decoded(record, codec.incident, who="alerts")
         self._keep(incident)
         if incident is not None and incident.run in self.writer.alerts.runs:
             told = self.told.get(incident.id)
@@ -194,16 +97,6 @@ class Desk:
             if status is not None:
                 await self._tell(status, incident)
         self.position[record.partition] = record.offset + 1
-
-    def _decoded(self, record: LogRecord) -> Incident | None:
-        if record.value is None:
-            return None
-        try:
-            return codec.incident.decode(record.value)
-        except msgspec.DecodeError as e:
-            where = f"{record.topic}[{record.partition}] at {record.offset}"
-            log.warning("alerts: %s is not an incident this version reads (%s)", where, e)
-            return None
 
     def _keep(self, incident: Incident | None) -> None:
         if incident is None or incident.run not in self.writer.alerts.runs:

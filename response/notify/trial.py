@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import httpx
 
-from response.notify.service import Writer
 from response.notify.targets import Failed, Refused, Target, configured
+from response.notify.writer import Writer
 from response.settings import AlertsSettings
 from response.words import say
 from streams.records import LIVE, Incident

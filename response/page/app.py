@@ -26,9 +26,11 @@ HEARTBEAT_S = 5.0
 BUSY_RATIO = 10
 """A visitor's snapshots take at most a tenth of one core: the worker may share it."""
 VISITORS = 200
+"""Open pages at most: each holds a stream of events."""
 MINUTES = (60, 180, 360, 1440)
 WALL_MINUTES = 180
 TV_DAYS = 365
+"""How long a screen in the office stays admitted."""
 
 
 def build(page: Page) -> Starlette:

@@ -11,13 +11,13 @@ from response.clocks import HORIZON_S
 from response.follow import since
 from response.page.view import View
 from streams import codec
-from streams.log.port import Log, LogRecord, Unavailable
+from streams.log.patience import patiently
+from streams.log.port import Log, LogRecord
 from streams.records import Tick
 from streams.topics import ACTIONS, INCIDENTS, MENTIONS, MINUTES, SCORED
 
 log = logging.getLogger("siaga.page")
 
-RETRY_S = 2.0
 HISTORY_RECORDS = 50_000
 """Per partition, the most that is read back at a start; older records wait in the topic."""
 SCORED_RECORDS = 20_000
@@ -68,24 +68,24 @@ class Feed:
     async def _follow(self, topic: str) -> None:
         position: dict[int, int] | None = None
         apply, back, partitions = self._topics[topic]
-        while True:
-            try:
-                ends = await self.log.ends(topic)
-                if position is None:
-                    position = await self._start(topic, ends, back)
-                async for chunk in self.log.read(
-                    topic, start=position, follow=True, partitions=partitions
-                ):
-                    self._apply(apply, chunk, ends)
-                    for record in chunk:
-                        position[record.partition] = record.offset + 1
-                    if chunk:
-                        self.changed.set()
-                    # A fast replay must not keep the page's visitors waiting.
-                    await asyncio.sleep(0)
-            except Unavailable as e:
-                log.warning("page: cannot read %s (%s); trying again in %.0f s", topic, e, RETRY_S)
-            await asyncio.sleep(RETRY_S)
+
+        async def go_on() -> None:
+            nonlocal position
+            ends = await self.log.ends(topic)
+            if position is None:
+                position = await self._start(topic, ends, back)
+            async for chunk in self.log.read(
+                topic, start=position, follow=True, partitions=partitions
+            ):
+                self._apply(apply, chunk, ends)
+                for record in chunk:
+                    position[record.partition] = record.offset + 1
+                if chunk:
+                    self.changed.set()
+                # A fast replay must not keep the page's visitors waiting.
+                await asyncio.sleep(0)
+
+        await patiently(go_on, who=f"page, reading {topic}")
 
     async def _start(self, topic: str, ends: Mapping[int, int], back: int | None) -> dict[int, int]:
         if topic == SCORED:

@@ -14,7 +14,7 @@ import uvicorn
 
 from response.address import address
 from response.notify.relay import Relay
-from response.notify.service import Writer
+from response.notify.writer import Writer
 from response.page.app import build
 from response.page.feed import Feed
 from response.page.guard import Guard, is_loopback
@@ -30,6 +30,7 @@ from streams.settings import RootSettings
 log = logging.getLogger("siaga.page")
 
 DRAIN_S = 2.0
+"""For open requests when the service stops (services drain within 5 s)."""
 
 
 class _Server(uvicorn.Server):

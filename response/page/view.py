@@ -14,10 +14,15 @@ from response.clocks import Complaints
 from streams.records import LIVE, Action, Incident, Minute, Run, Scored, ScoredBatch, Tick
 
 MENTIONS_KEPT = 200
+"""The latest of all brands."""
 MENTIONS_PER_BRAND = 60
+"""The latest of each brand."""
 INCIDENTS_KEPT = 200
+"""A run; open ones are never forgotten for closed ones."""
 RUNS_KEPT = 6
+"""Live and the latest others."""
 ACTIONS_KEPT = 50
+"""The latest of each incident."""
 MINUTE_S = 60
 LIVE_FIRST_S = 600
 """A replay that is heard of takes the page from live only if live was silent for this long."""

@@ -5,6 +5,16 @@ from typing import Annotated
 
 import typer
 
+from streams.table_flags import (
+    MoreColumns,
+    TableFormat,
+    TextColumn,
+    TimeColumn,
+    TimeFormat,
+    TimeZone,
+    columns,
+)
+
 app = typer.Typer(help="The backtest.")
 backtest_app = typer.Typer(
     help="Replay history: what would any setting have done?", no_args_is_help=True
@@ -90,15 +100,12 @@ def mentions(
         typer.Option(help="Exit 1 if a brand pages more often in a week, on average.", min=0),
     ] = None,
     brand_column: Annotated[str, typer.Option(help="Column that names the brand.")] = "",
-    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "",
-    time_column: Annotated[str, typer.Option(help="Column of the time.")] = "",
-    mapped: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Further columns, as field=column; repeat it."),
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "",
-    time_format: Annotated[str, typer.Option(help="auto, epoch, or a strptime format.")] = "auto",
-    form: Annotated[str, typer.Option("--format", help="auto, csv or jsonl.")] = "auto",
+    text_column: TextColumn = "",
+    time_column: TimeColumn = "",
+    mapped: MoreColumns = None,
+    time_zone: TimeZone = "",
+    time_format: TimeFormat = "auto",
+    form: TableFormat = "auto",
     jobs: Annotated[
         int | None, typer.Option(help="Processes.", show_default="one a core", min=1)
     ] = None,
@@ -109,13 +116,6 @@ def mentions(
     """
     from streams.backtest.run import Asked, run
 
-    named = {"brand": brand_column, "text": text_column, "time": time_column}
-    columns = {field: column for field, column in named.items() if column}
-    for text in mapped or ():
-        field, equals, column = text.partition("=")
-        if not equals or not column:
-            raise typer.BadParameter(f"{text!r}: write field=column", param_hint="--map")
-        columns[field] = column
     asked = Asked(
         files=tuple(files),
         config=config,
@@ -125,7 +125,7 @@ def mentions(
         labels=labels,
         events=events,
         max_pages_per_week=max_pages_per_week,
-        columns=columns,
+        columns=columns(mapped, text=text_column, time=time_column, brand=brand_column),
         time_zone=time_zone or None,
         time_format=time_format,
         form=form,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.backtest.result import ALERT, BrandResult, Case, Result
+from detectors.incidents.severity import ALERT
+from streams.backtest.result import BrandResult, Case, Result
 
 EVERY_BRAND = "*"
 BEFORE_S = 1800

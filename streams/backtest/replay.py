@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from streams.backtest.result import ALERT, BrandResult, Case, Point, Raised, Result
+from detectors.incidents.severity import ALERT
+from streams.backtest.result import BrandResult, Case, Point, Raised, Result
 from streams.collector import spare_the_collector
 from streams.outbreak.watch import leading_topic
 from streams.pipeline.config import PipelineConfig
@@ -24,7 +25,9 @@ from streams.pipeline.understand import Reader
 from streams.records import Batch, Incident, MentionsRecord, Minute
 
 BEFORE_MINUTES = 180
+"""Of the signal's curve, drawn before the page."""
 AFTER_S = 2 * 3600
+"""Of the curve, drawn after the incident's end."""
 MOST_POINTS = 900
 """Minutes shown around a page: fifteen hours."""
 HOUR_S = 3600

@@ -2,10 +2,8 @@
 
 import msgspec
 
+from detectors.incidents.severity import ALERT
 from streams.records import Incident
-
-ALERT = 2
-"""Level from which a person is paged."""
 
 
 class Point(msgspec.Struct, array_like=True, frozen=True):

@@ -9,9 +9,8 @@ from streams.backtest.compare import Pair
 from streams.backtest.history import Tally
 from streams.backtest.labels import Judged, paged_at_s
 from streams.backtest.result import Case, Result
+from streams.levels import LEVEL_WORDS
 from streams.records import Event
-
-SEVERITIES = ("NORMAL", "WATCH", "ALERT", "CRISIS")
 
 
 def iso(epoch_s: float) -> str:
@@ -55,7 +54,7 @@ def _levels(case: Case) -> list[dict[str, Any]]:
         {
             "brand": last.brand,
             "level": level,
-            "severity": SEVERITIES[level],
+            "severity": LEVEL_WORDS["en"][level],
             "signal": reached.signal,
             "onset": iso(reached.onset_s),
             "opened_at": iso(reached.at_s),

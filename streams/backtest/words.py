@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from streams.levels import LEVEL_WORDS
+
 LEVELS: Mapping[str, tuple[str, ...]] = {
-    "en": ("normal", "WATCH", "ALERT", "CRISIS"),
-    "id": ("normal", "WASPADA", "SIAGA", "AWAS"),
+    language: ("normal", *words[1:]) for language, words in LEVEL_WORDS.items()
 }
 
 SIGNALS: Mapping[str, Mapping[str, str]] = {

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from streams.log.database import APPLICATION_ID, Database, plain_errors
 from streams.log.port import Unavailable
-from streams.log.store import APPLICATION_ID, Store, plain_errors
 from streams.service import CannotStart
 
 KEPT_SUFFIX = ".before-restore"
@@ -69,6 +69,8 @@ def restore(source: Path, log: Path) -> Path | None:
     ------
     CannotStart
         If the copy is damaged, of another program or a newer Siaga, or the log is in use.
+    Unavailable
+        If the log's place cannot be written.
     """
     if not source.is_file():
         raise CannotStart(f"there is no backup at {source}")
@@ -105,7 +107,7 @@ def prove(path: Path) -> None:
         # What opens a log for work makes one of an empty file.
         if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise CannotStart(f"{path} is empty, or another program's file")
-    Store(path).close()
+    Database(path).close()
     with plain_errors(path), _open(path) as db:
         told = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         db.execute("PRAGMA journal_mode=DELETE")

@@ -1,4 +1,7 @@
-"""The log in a file of this machine: `siaga run` needs no broker. See store.py and writer.py."""
+"""The log in a file of this machine: `siaga run` needs no broker.
+
+database.py opens the file, store.py reads and writes it, writer.py owns the thread that writes.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from streams.log.partitioner import partition_of
-from streams.log.port import MAX_RECORD_BYTES, Entry, LogRecord, Position, UnknownTopic
+from streams.log.port import Entry, LogRecord, Position, UnknownTopic
+from streams.log.rules import check_size, check_start, first_offsets
 from streams.log.store import Row, Store, Stored, Topic, Wanted, by_lane, now_ms
 from streams.log.writer import Bell, acquire, release
 from streams.topics import TopicSpec
@@ -22,6 +26,7 @@ POLL_SECONDS = 0.25
 """How soon records of another process are seen; those of this process ring a bell."""
 
 IDLE_SECONDS = 1.0
+"""A reader that follows hears of nothing new this often."""
 
 
 class EmbeddedLog:
@@ -70,12 +75,7 @@ class EmbeddedLog:
             topic = await self.topic(entry.topic)
             if topic is None:
                 raise UnknownTopic(entry.topic)
-            size = len(entry.key or b"") + len(entry.value or b"")
-            if size > MAX_RECORD_BYTES:
-                raise ValueError(
-                    f"a record of {size} bytes for {entry.topic} is over the "
-                    f"{MAX_RECORD_BYTES} bytes that a record may have"
-                )
+            check_size(entry)
             lane = topic.lanes[self._partition(entry, len(topic.lanes))]
             stamp = now_ms() if entry.timestamp_ms is None else entry.timestamp_ms
             rows.append(Row(lane, stamp, entry.key, None, entry.value))
@@ -92,10 +92,7 @@ class EmbeddedLog:
         partitions: Sequence[int] | None = None,
     ) -> AsyncIterator[Sequence[LogRecord]]:
         """Chunks of records; see the port."""
-        if isinstance(start, str) and start not in ("earliest", "latest"):
-            raise ValueError(
-                f"start is 'earliest', 'latest' or offsets by partition, not {start!r}"
-            )
+        check_start(start)
         found = await self.topic(topic)
         while found is None:
             if not follow:
@@ -108,14 +105,9 @@ class EmbeddedLog:
         by_number = {lanes[p]: p for p in chosen}
         ends = await self.run(lambda s: s.ends(by_number))
         starts = await self.run(lambda s: s.starts(by_number))
-        if start == "latest":
-            at = dict(ends)
-        else:
-            asked = {} if isinstance(start, str) else start
-            at = {
-                lane: min(max(asked.get(p, 0), starts[lane]), ends[lane])
-                for lane, p in by_number.items()
-            }
+        if not isinstance(start, str):
+            start = {lane: start[p] for lane, p in by_number.items() if p in start}
+        at = first_offsets(start, starts=starts, ends=ends)
         order = list(by_number)
         with Bell(self._writer, order) as bell:
             while True:

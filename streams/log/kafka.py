@@ -1,4 +1,4 @@
-"""The log on Kafka: the only module that imports kafka-python.
+"""The log on Kafka. Only it and its neighbours `kafka_*` import kafka-python.
 
 kafka-python blocks, so each client lives in a thread: one for the producer's calls, one for
 questions about topics, one for each reader. Readers name their partitions and join no group.
@@ -7,29 +7,26 @@ line for each attempt.
 """
 
 import asyncio
-import contextlib
-import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
+from streams.log.kafka_errors import accepted, plain, quieten
+from streams.log.kafka_sender import Sender
+from streams.log.kafka_topics import MAX_MESSAGE_BYTES, create
 from streams.log.outage import Outage
-from streams.log.port import MAX_RECORD_BYTES, Entry, LogRecord, Position, Unavailable, UnknownTopic
+from streams.log.port import Entry, LogRecord, Position, Unavailable, UnknownTopic
+from streams.log.rules import check_size, check_start, first_offsets
 from streams.security import kafka_options
-from streams.service import CannotStart
 from streams.settings import LogSettings
 from streams.topics import TopicSpec
 
 T = TypeVar("T")
-
-DELIVERY_TIMEOUT_MS = 120_000
-"""How long an append waits through an outage before it is `Unavailable`."""
 
 LATE_SECONDS = 5.0
 """An append that waits longer for its acknowledgement is told as an outage."""
@@ -42,39 +39,12 @@ STALLED_SECONDS = 30.0
 """A bounded read without progress for so long is `Unavailable`."""
 
 POLL_MS = 500
+"""How long one look for new records waits in its thread."""
 CHUNK_RECORDS = 1_000
-MAX_MESSAGE_BYTES = 1 << 20
-
-SEGMENT_BYTES = 128 << 20
-COMPACTED_SEGMENT_BYTES = 16 << 20
-COMPACTED_SEGMENT_MS = 3_600_000
-MIN_COMPACTION_LAG_MS = 60_000
-MAX_COMPACTION_LAG_MS = 3_600_000
-"""Only closed segments are compacted: small ones, or a quiet topic never is."""
+"""Most records of a chunk."""
 
 # Reconnecting every second or two is what "goes on by itself" means to a person who waits.
 _RECONNECT = {"reconnect_backoff_ms": 200, "reconnect_backoff_max_ms": 2_000}
-
-_AUTHENTICATION = (
-    kafka_errors.AuthorizationError,
-    kafka_errors.SaslAuthenticationFailedError,
-    kafka_errors.UnsupportedSaslMechanismError,
-    kafka_errors.IllegalSaslStateError,
-)
-
-_HOPELESS = (
-    kafka_errors.InvalidConfigurationError,
-    kafka_errors.InvalidPartitionsError,
-    kafka_errors.InvalidReplicationFactorError,
-    kafka_errors.InvalidTopicError,
-    kafka_errors.MessageSizeTooLargeError,
-    kafka_errors.PolicyViolationError,
-    kafka_errors.RecordListTooLargeError,
-    kafka_errors.UnsupportedCodecError,
-    kafka_errors.UnsupportedCompressionTypeError,
-    kafka_errors.UnsupportedVersionError,
-)
-"""Answers that stay the same however often one asks: to wait would hide them."""
 
 
 class KafkaLog:
@@ -93,11 +63,11 @@ class KafkaLog:
         self._outage = Outage(f"Kafka at {', '.join(settings.bootstrap)}")
         self._sending = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-send")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-ask")
-        self._producer: Any = None
+        self._sender = Sender(self._options, self._prefix)
         self._asker: Any = None
         self._known: set[str] = set()
         self._closed = False
-        _quieten()
+        quieten()
 
     # -- the port
 
@@ -108,12 +78,7 @@ class KafkaLog:
     async def append(self, entries: Sequence[Entry]) -> None:
         """Append in order; returns when all in-sync replicas have all of them."""
         for entry in entries:
-            size = len(entry.key or b"") + len(entry.value or b"")
-            if size > MAX_RECORD_BYTES:
-                raise ValueError(
-                    f"a record of {size} bytes for {entry.topic} is over the "
-                    f"{MAX_RECORD_BYTES} bytes that a record may have"
-                )
+            check_size(entry)
         if not entries:
             return
         for topic in {entry.topic for entry in entries} - self._known:
@@ -122,7 +87,7 @@ class KafkaLog:
             self._known.add(topic)
         loop = asyncio.get_running_loop()
         acknowledged: asyncio.Future[None] = loop.create_future()
-        await self._in(self._sending, lambda: self._send(entries, loop, acknowledged))
+        await self._in(self._sending, lambda: self._sender.send(entries, loop, acknowledged))
         late = loop.call_later(
             LATE_SECONDS, self._outage.begin, f"no acknowledgement for {LATE_SECONDS:.0f} s"
         )
@@ -130,11 +95,11 @@ class KafkaLog:
             await asyncio.shield(acknowledged)
         except kafka_errors.KafkaError as e:
             self._outage.begin(e)
-            raise _plain(e, self._settings) from e
+            raise plain(e, self._settings) from e
         finally:
             late.cancel()
         self._outage.end()
-        _heard.refusal = ""
+        accepted()
 
     async def read(
         self,
@@ -145,8 +110,7 @@ class KafkaLog:
         partitions: Sequence[int] | None = None,
     ) -> AsyncIterator[Sequence[LogRecord]]:
         """Chunks of records; see the port."""
-        if isinstance(start, str) and start not in ("earliest", "latest"):
-            raise ValueError(f"start is 'earliest', 'latest' or offsets, not {start!r}")
+        check_start(start)
         while True:
             try:
                 ends, starts = await self.ends(topic), await self.starts(topic)
@@ -160,18 +124,14 @@ class KafkaLog:
                 return
             yield ()
             await asyncio.sleep(1.0)
-        chosen = sorted(ends) if partitions is None else partitions
-        if start == "latest":
-            at = {p: ends[p] for p in chosen}
-        else:
-            asked = {} if isinstance(start, str) else start
-            at = {p: min(max(asked.get(p, 0), starts[p]), ends[p]) for p in chosen}
+        ends = {p: ends[p] for p in (sorted(ends) if partitions is None else partitions)}
+        at = first_offsets(start, starts=starts, ends=ends)
         thread = ThreadPoolExecutor(1, thread_name_prefix="siaga-kafka-read")
         consumer: Any = None
         try:
             consumer = await self._in(thread, lambda: self._reader(topic, at))
             told = progress = time.monotonic()
-            while follow or any(at[p] < ends[p] for p in chosen):
+            while follow or any(at[p] < ends[p] for p in ends):
                 chunk = await self._in(
                     thread, lambda: self._poll(consumer, topic, at, None if follow else ends)
                 )
@@ -230,100 +190,10 @@ class KafkaLog:
     # -- in threads
 
     def _ensure(self, specs: Sequence[TopicSpec]) -> None:
-        wanted = {self._prefix + spec.name: self._as_kafka(spec) for spec in specs}
-        missing = {n: w for n, w in wanted.items() if n not in self._ask().topics()}
-        if not missing:
-            return
-        admin = KafkaAdminClient(**self._options)
-        try:
-            answer = admin.create_topics(missing, raise_errors=False)
-            for topic in answer["topics"]:
-                error = kafka_errors.for_code(topic["error_code"])
-                # Another worker may have been first.
-                if error not in (kafka_errors.NoError, kafka_errors.TopicAlreadyExistsError):
-                    raise error(f"{topic['name']}: {topic['error_message']}")
-            admin.wait_for_topics(list(missing))
-        finally:
-            admin.close()
-
-    def _as_kafka(self, spec: TopicSpec) -> dict[str, Any]:
-        configs = {
-            "cleanup.policy": "compact" if spec.compacted else "delete",
-            "retention.ms": str(-1 if spec.retention_ms is None else spec.retention_ms),
-            "retention.bytes": "-1",
-            "max.message.bytes": str(MAX_MESSAGE_BYTES),
-            "segment.bytes": str(COMPACTED_SEGMENT_BYTES if spec.compacted else SEGMENT_BYTES),
-            # A write survives the loss of all replicas but this many.
-            "min.insync.replicas": str(max(1, self._settings.replication - 1)),
-        }
-        if spec.compacted:
-            configs |= {
-                # What a torn flush wrote is replaced before it can displace anything.
-                "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
-                "segment.ms": str(COMPACTED_SEGMENT_MS),
-                "max.compaction.lag.ms": str(MAX_COMPACTION_LAG_MS),
-            }
-        return {
-            "num_partitions": spec.partitions or self._settings.partitions,
-            "replication_factor": self._settings.replication,
-            "configs": configs,
-        }
-
-    def _send(
-        self,
-        entries: Sequence[Entry],
-        loop: asyncio.AbstractEventLoop,
-        acknowledged: asyncio.Future[None],
-    ) -> None:
-        if self._producer is None:
-            self._producer = KafkaProducer(
-                **self._options,
-                acks="all",
-                enable_idempotence=True,
-                delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
-                max_block_ms=DELIVERY_TIMEOUT_MS,
-                linger_ms=5,
-                batch_size=256 << 10,
-                max_request_size=MAX_MESSAGE_BYTES,
-                allow_auto_create_topics=False,
-                # kafka-python knows gzip's level 9 only, which took a sixth of the worker's CPU.
-                compression_type="zstd",
-            )
-        left = len(entries)
-        failed: Exception | None = None
-        lock = threading.Lock()
-
-        def settle() -> None:
-            if acknowledged.done():
-                return
-            if failed is None:
-                acknowledged.set_result(None)
-            else:
-                acknowledged.set_exception(failed)
-
-        def one_done(error: Exception | None) -> None:
-            nonlocal left, failed
-            with lock:  # in the producer's thread, or in this one if it was done at once
-                left -= 1
-                failed = failed or error
-                last = left == 0
-            if last:
-                with contextlib.suppress(RuntimeError):  # the loop has closed
-                    loop.call_soon_threadsafe(settle)
-
-        futures = [
-            self._producer.send(
-                self._prefix + e.topic,
-                key=e.key,
-                value=e.value,
-                partition=e.partition,
-                timestamp_ms=e.timestamp_ms,
-            )
-            for e in entries
-        ]
-        for future in futures:
-            future.add_callback(lambda _: one_done(None))
-            future.add_errback(one_done)
+        there = self._ask().topics()
+        wanted = {self._prefix + spec.name: spec for spec in specs}
+        if missing := {name: spec for name, spec in wanted.items() if name not in there}:
+            create(missing, self._settings, self._options)
 
     def _reader(self, topic: str, at: Position) -> Any:
         consumer = self._consumer(max_poll_records=CHUNK_RECORDS)
@@ -383,8 +253,7 @@ class KafkaLog:
     def _close(self) -> None:
         for thread in (self._sending, self._asking):
             thread.shutdown(wait=True)
-        if self._producer is not None:
-            self._producer.close(timeout=5)
+        self._sender.close()
         if self._asker is not None:
             self._asker.close()
 
@@ -397,53 +266,7 @@ class KafkaLog:
         try:
             yield
         except kafka_errors.KafkaError as e:
-            plain = _plain(e, self._settings)
-            if isinstance(plain, Unavailable):
+            told = plain(e, self._settings)
+            if isinstance(told, Unavailable):
                 self._outage.begin(e)
-            raise plain from e
-
-
-def _plain(error: Exception, settings: LogSettings) -> Exception:
-    """Turn a Kafka error into one of the port, as a sentence."""
-    where = ", ".join(settings.bootstrap)
-    # A refusal shows only in kafka-python's log; its exception says "timed out".
-    refusal = str(error) if isinstance(error, _AUTHENTICATION) else _heard.refusal
-    if refusal:
-        return CannotStart(
-            f"Kafka at {where} refuses us, or we refuse it ({refusal}); check security, ca_file, "
-            "sasl_mechanism, username and password_env under [log], and the user's rights"
-        )
-    if isinstance(error, _HOPELESS):
-        return CannotStart(
-            f"Kafka at {where} will not do what we ask ({error}); check its settings against "
-            "replication and partitions under [log], and that it takes records of 1 MiB"
-        )
-    guarded = "" if settings.security == "PLAINTEXT" else ", user, password or certificate"
-    return Unavailable(
-        f"Kafka at {where} cannot be reached or does not answer ({error}); "
-        f"start it, or correct bootstrap{guarded} under [log]"
-    )
-
-
-class _Heard(logging.Handler):
-    """Hears kafka-python out: in an outage it says the same several times a second."""
-
-    refusal = ""
-    """What it last said of a password or certificate that was not accepted."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        told = record.getMessage()
-        if any(sign in told for sign in ("Authentication", "CERTIFICATE", "SSLError")):
-            self.refusal = told[:400]
-
-
-_heard = _Heard(logging.ERROR)
-
-
-def _quieten() -> None:
-    logger = logging.getLogger("kafka")
-    if logger.level == logging.DEBUG:
-        return  # somebody wants to see it all
-    logger.propagate = False
-    if _heard not in logger.handlers:
-        logger.addHandler(_heard)
+            raise told from e

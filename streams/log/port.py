@@ -53,7 +53,15 @@ class Log(Protocol):
         """Create the topics that are missing; leave the others as they are."""
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Append in order; returns when all are acknowledged (committed), raises if one is not."""
+        """Append in order; returns when all are acknowledged (committed), raises if one is not.
+
+        Raises
+        ------
+        UnknownTopic
+            If a topic does not exist.
+        ValueError
+            If a record is larger than `MAX_RECORD_BYTES`.
+        """
 
     def read(
         self,
@@ -72,6 +80,11 @@ class Log(Protocol):
         follow
             False: stop at the end as it was at the call. True: go on for ever; an empty chunk is
             yielded about once a second when there is nothing, so that a reader can do other work.
+
+        Raises
+        ------
+        ValueError
+            If `start` is another word.
         """
         ...
 

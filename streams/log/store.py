@@ -1,54 +1,21 @@
-"""The file of the embedded log: SQLite, one writer at a time, any number of readers.
+"""Topics, records and positions in the file of the embedded log (see database.py).
 
 A topic's partition is a *lane*. A record's row id is `lane << 40 | offset`, so that one B-tree
 holds all records in the order in which they are read, an append goes to its lane's end, and a read
 is one range scan. Offsets come from `lanes.next` inside the writing transaction: they never repeat,
 also when several processes write or when records were deleted.
-
-What power loss can take: nothing that was acknowledged. The journal is a write-ahead log with
-`synchronous=FULL`: a commit returns after its fsync. NORMAL would lose what was committed since the
-last checkpoint (thousands of records) and corrupt nothing; group commit makes FULL cost little. A
-disk that lies about fsync is beyond any program. `kill -9` takes nothing in either mode.
 """
 
-import sqlite3
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.log.port import Unavailable
-from streams.service import CannotStart
+from streams.log.database import Database
 from streams.topics import TopicSpec
-
-APPLICATION_ID = 0x53494147
-"""`SIAG`: tells our file from any other SQLite file."""
-
-SCHEMA_VERSION = 1
 
 LANE_BITS = 40
 """A lane holds 2**40 records (a million a second for twelve days), and there are 2**23 lanes."""
-
-BUSY_SECONDS = 5.0
-"""How long a write waits for another process's write before it is `Unavailable`."""
-
-_SCHEMA = """
-CREATE TABLE topics(
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL,
-    compacted INTEGER NOT NULL, retention_ms INTEGER) STRICT;
-CREATE TABLE lanes(
-    id INTEGER PRIMARY KEY, topic INTEGER NOT NULL REFERENCES topics(id),
-    partition INTEGER NOT NULL, next INTEGER NOT NULL DEFAULT 0,
-    compacted_to INTEGER NOT NULL DEFAULT 0, UNIQUE(topic, partition)) STRICT;
-CREATE TABLE records(
-    id INTEGER PRIMARY KEY, timestamp_ms INTEGER NOT NULL, key BLOB, headers BLOB, value BLOB
-    ) STRICT;
-CREATE TABLE positions(
-    consumer TEXT NOT NULL, lane INTEGER NOT NULL, next INTEGER NOT NULL,
-    PRIMARY KEY(consumer, lane)) STRICT, WITHOUT ROWID;
-"""
 
 
 class Topic(NamedTuple):
@@ -98,118 +65,19 @@ class Wanted(NamedTuple):
     end: int | None = None
 
 
-@contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into sentences: `Unavailable` may pass, `CannotStart` needs a person."""
-    try:
-        yield
-    except sqlite3.DatabaseError as e:
-        name = getattr(e, "sqlite_errorname", "") or ""
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise CannotStart(
-                f"{path} is damaged or no log of Siaga ({e}). Put a backup in its place with "
-                "`siaga restore FILE`, or move it away to start with an empty log."
-            ) from e
-        if name.startswith("SQLITE_FULL"):
-            why = "the disk is full; free some space, the log goes on by itself"
-        elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            why = f"another process has been writing for over {BUSY_SECONDS:.0f} s"
-        elif name.startswith("SQLITE_READONLY"):
-            why = "the file or its folder is read-only for this user"
-        elif name.startswith("SQLITE_CANTOPEN"):
-            why = "the file cannot be opened; check that its folder exists and is writable"
-        else:
-            why = f"{e} ({name})"
-        raise Unavailable(f"{path}: {why}") from e
-
-
 class Store:
     """One open file. Writing methods belong to one thread; reading ones to any."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._readers = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._file = Database(path)
+        self.reading = self._file.reading
+        """For those who look at more than there are methods for."""
         self._topics: dict[str, Topic] = {}
-        with plain_errors(path):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as e:
-                raise Unavailable(f"the folder of the log {path} cannot be made: {e}") from e
-            self._db = self._connect()
-            try:
-                self._open_schema()
-            except BaseException:
-                self.close()
-                raise
-
-    # -- opening
-
-    def _connect(self) -> sqlite3.Connection:
-        # One thread at a time uses a connection; closing may happen in another one.
-        db = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        with self._lock:
-            self._connections.append(db)
-        return db
-
-    def _open_schema(self) -> None:
-        db = self._db
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if not empty and application != APPLICATION_ID:
-            raise CannotStart(
-                f"{self.path} is another program's database, not a log of Siaga; "
-                "set data_dir to another folder"
-            )
-        if version > SCHEMA_VERSION:
-            raise CannotStart(
-                f"{self.path} was written by a newer Siaga (log schema {version}, this one knows "
-                f"{SCHEMA_VERSION}); upgrade Siaga, or restore a backup of the older version"
-            )
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA wal_autocheckpoint=4000")
-        db.execute("PRAGMA journal_size_limit=67108864")
-        db.execute("PRAGMA temp_store=FILE")
-        if empty:
-            with self._transaction():
-                # Another process may have been first.
-                if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A full disk may have rolled back already.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    def reader(self) -> sqlite3.Connection:
-        """Return this thread's reading connection."""
-        db: sqlite3.Connection | None = getattr(self._readers, "db", None)
-        if db is None:
-            db = self._readers.db = self._connect()
-            db.execute("PRAGMA query_only=ON")
-        return db
 
     def close(self) -> None:
-        """Close all connections; the threads that use them must have ended their calls."""
-        with self._lock:
-            connections, self._connections = self._connections, []
-        for db in connections:
-            db.close()
+        """Close the file; the threads that use it must have ended their calls."""
+        self._file.close()
 
     # -- topics
 
@@ -227,8 +95,8 @@ class Store:
 
     def topics(self) -> list[Topic]:
         """Return all topics, by name."""
-        with plain_errors(self.path):
-            rows = self.reader().execute(
+        with self.reading() as db:
+            rows = db.execute(
                 "SELECT t.id, t.name, t.compacted, t.retention_ms, l.id FROM topics t "
                 "JOIN lanes l ON l.topic = t.id ORDER BY t.name, l.partition"
             )
@@ -243,7 +111,7 @@ class Store:
         missing = [s for s in specs if self.topic(s.name) is None]
         if not missing:
             return
-        with plain_errors(self.path), self._transaction() as db:
+        with self._file.writing() as db:
             for spec in missing:
                 count = spec.partitions or partitions
                 made = db.execute(
@@ -262,7 +130,7 @@ class Store:
     def write(self, rows: Sequence[Row], commits: Sequence[Commit]) -> list[int]:
         """Append rows and set positions in one transaction; returns the rows' offsets."""
         offsets: list[int] = []
-        with plain_errors(self.path), self._transaction() as db:
+        with self._file.writing() as db:
             heads: dict[int, int] = {}
             values = []
             for lane, timestamp_ms, key, headers, value in rows:
@@ -286,7 +154,7 @@ class Store:
 
     def delete(self, ids: Sequence[int], *, lane: int, compacted_to: int | None = None) -> None:
         """Delete records by row id in one short transaction."""
-        with plain_errors(self.path), self._transaction() as db:
+        with self._file.writing() as db:
             db.executemany("DELETE FROM records WHERE id=?", [(i,) for i in ids])
             if compacted_to is not None:
                 db.execute("UPDATE lanes SET compacted_to=? WHERE id=?", (compacted_to, lane))
@@ -295,15 +163,13 @@ class Store:
 
     def ends(self, lanes: Iterable[int]) -> dict[int, int]:
         """Offset after the last record by lane."""
-        with plain_errors(self.path):
-            db = self.reader()
+        with self.reading() as db:
             query = "SELECT next FROM lanes WHERE id=?"
             return {lane: db.execute(query, (lane,)).fetchone()[0] for lane in lanes}
 
     def starts(self, lanes: Iterable[int]) -> dict[int, int]:
         """Offset of the first record kept by lane; of an empty lane: its end."""
-        with plain_errors(self.path):
-            db = self.reader()
+        with self.reading() as db:
             found = {}
             for lane in lanes:
                 # The end first: a record that comes between the two must not be passed by.
@@ -317,9 +183,9 @@ class Store:
 
     def positions(self, consumer: str) -> dict[int, int]:
         """Next offset that a consumer has committed, by lane."""
-        with plain_errors(self.path):
+        with self.reading() as db:
             query = "SELECT lane, next FROM positions WHERE consumer=?"
-            return dict(self.reader().execute(query, (consumer,)))
+            return dict(db.execute(query, (consumer,)))
 
     def read(self, wanted: Sequence[Wanted], *, max_rows: int, max_bytes: int) -> list[Stored]:
         """Read lanes in turn until all are read or the chunk is full.
@@ -328,8 +194,7 @@ class Store:
         """
         found: list[Stored] = []
         size = 0
-        with plain_errors(self.path):
-            db = self.reader()
+        with self.reading() as db:
             for lane, start, end in wanted:
                 base = lane << LANE_BITS
                 # The whole lane when no end is asked: offsets are below 2**40.

@@ -7,7 +7,7 @@ import msgspec
 
 from streams.log.embedded import EmbeddedLog
 from streams.log.port import Log
-from streams.log.store import LANE_BITS, Store, plain_errors
+from streams.log.store import LANE_BITS, Store
 
 
 class TopicSurvey(msgspec.Struct, frozen=True):
@@ -63,8 +63,8 @@ async def _count(log: Log, name: str, at_most: int) -> int:
     lanes = topic.lanes
 
     def count(store: Store) -> int:
-        with plain_errors(store.path):
-            rows = store.reader().execute(
+        with store.reading() as db:
+            rows = db.execute(
                 "SELECT count(*) FROM records WHERE id>=? AND id<?",
                 (min(lanes) << LANE_BITS, (max(lanes) + 1) << LANE_BITS),
             )

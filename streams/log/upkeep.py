@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from streams.log.embedded import EmbeddedLog
 from streams.log.port import Log, Unavailable
-from streams.log.store import LANE_BITS, Store, now_ms, plain_errors
+from streams.log.store import LANE_BITS, Store, now_ms
 from streams.settings import RootSettings
 from streams.topics import DAY_MS
 
 _log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
+"""Between two rounds of upkeep."""
 
 SLICE = 1_000
 """Records deleted in one transaction."""
@@ -92,8 +93,8 @@ async def _compact(log: EmbeddedLog, lane: int, now: int, *, thorough: bool) -> 
 
 def _old(store: Store, lane: int, before_ms: int) -> list[int]:
     ids = []
-    with plain_errors(store.path):
-        rows = store.reader().execute(
+    with store.reading() as db:
+        rows = db.execute(
             "SELECT id, timestamp_ms FROM records WHERE id>=? AND id<? ORDER BY id LIMIT ?",
             (lane << LANE_BITS, (lane + 1) << LANE_BITS, SLICE),
         )
@@ -110,8 +111,7 @@ def _plan(store: Store, lane: int, now: int, *, thorough: bool) -> tuple[int, li
     The keys are sorted by SQLite, which takes a temporary file when they are many.
     """
     base = lane << LANE_BITS
-    with plain_errors(store.path):
-        db = store.reader()
+    with store.reading() as db:
         end, cleaned = db.execute(
             "SELECT next, compacted_to FROM lanes WHERE id=?", (lane,)
         ).fetchone()

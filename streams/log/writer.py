@@ -112,7 +112,13 @@ class Writer:
     def submit(
         self, rows: Sequence[Row], commits: Sequence[Commit] = (), *, patient: bool = False
     ) -> asyncio.Future[list[int]]:
-        """Queue a write; the future resolves when it is durable."""
+        """Queue a write; the future resolves when it is durable.
+
+        Raises
+        ------
+        Unavailable
+            If the log is closed; the future's, if the write failed and is not `patient`.
+        """
         if self._closing.is_set():
             raise Unavailable(f"the log {self.store.path} is closed")
         write = Write(asyncio.get_running_loop(), rows, commits, patient=patient)
@@ -121,7 +127,13 @@ class Writer:
         return write.future
 
     def call(self, function: Callable[[Store], Any]) -> asyncio.Future[Any]:
-        """Run a function on the writing thread, in order with the writes."""
+        """Run a function on the writing thread, in order with the writes.
+
+        Raises
+        ------
+        Unavailable
+            If the log is closed; the future has whatever the function raises.
+        """
         if self._closing.is_set():
             raise Unavailable(f"the log {self.store.path} is closed")
         call = _Call(asyncio.get_running_loop(), function)

@@ -4,7 +4,6 @@ One of it is enough; a second one would write the same records, by the same ids.
 appended before the position that covers them is kept, so a crash repeats some and loses none.
 """
 
-import asyncio
 import logging
 
 import msgspec
@@ -13,7 +12,9 @@ from prometheus_client import Gauge
 from detectors.incidents.outbreak import Outbreak
 from streams import codec
 from streams.brands import title_of
-from streams.log.port import Entry, Log, Unavailable
+from streams.log.decoded import decoded
+from streams.log.patience import patiently
+from streams.log.port import Entry, Log
 from streams.outbreak.order import InOrder
 from streams.outbreak.watch import Watch
 from streams.pipeline.judge import outbreak_record
@@ -23,7 +24,6 @@ from streams.topics import INCIDENTS, MINUTES, TopicSpec, all_topics
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 2.0
 KEEP_EVERY = 5_000
 """Minutes between two snapshots while it catches up."""
 KEY = b"outbreak"
@@ -50,13 +50,12 @@ def outbreak_topic(worker_id: str) -> TopicSpec:
 async def serve(settings: RootSettings, store: Log) -> None:
     """Watch until cancelled. Entry point `outbreak` of `siaga.services`."""
     kept = outbreak_topic(settings.worker.id)
-    while True:
-        try:
-            await store.ensure([*all_topics(settings.worker.id), kept])
-            await _Service(settings, store, kept.name, await load(store, kept.name)).run()
-        except Unavailable as e:
-            log.warning("outbreaks: the log cannot be reached (%s); trying again", e)
-            await asyncio.sleep(RETRY_S)
+
+    async def watch() -> None:
+        await store.ensure([*all_topics(settings.worker.id), kept])
+        await _Service(settings, store, kept.name, await load(store, kept.name)).run()
+
+    await patiently(watch, who="outbreaks")
 
 
 async def load(store: Log, topic: str) -> Watch:
@@ -91,13 +90,9 @@ class _Service:
         async for chunk in self.store.read(MINUTES, start=start, follow=True):
             for record in chunk:
                 self._ahead[record.partition] = record.offset + 1
-                if record.value is None:
-                    continue
-                try:
-                    self._order.add(record.partition, codec.minute.decode(record.value))
-                except msgspec.DecodeError as e:
-                    where = f"{MINUTES}/{record.partition}/{record.offset}"
-                    log.warning("outbreaks: %s is no minute (%s): skipped", where, e)
+                minute = decoded(record, codec.minute, who="outbreaks")
+                if minute is not None:
+                    self._order.add(record.partition, minute)
             self._fold(idle=not chunk)
             await self._keep(idle=not chunk)
 

@@ -8,10 +8,11 @@ import msgspec
 from detectors.incidents.actions import Act, act
 from detectors.incidents.announced import EVERY_BRAND
 from detectors.incidents.detection import Detection
+from detectors.incidents.episode import Change, Episode
 from detectors.incidents.evidence import Evidence
 from detectors.incidents.explain import Peak
 from detectors.incidents.explanation import Explanation, Quote
-from detectors.incidents.incident import Change, Episode, IncidentState, step
+from detectors.incidents.incident import IncidentState, step
 from detectors.incidents.outbreak import Outbreak
 from detectors.incidents.sentence import LANGUAGES, Facts, outbreak_sentence, sentence
 from detectors.incidents.severity import SeverityConfig

@@ -15,8 +15,9 @@ import msgspec
 
 from detectors.anomaly.bank import Bank, BankConfig
 from detectors.anomaly.silence import Habits
+from detectors.incidents.episode import Episode
 from detectors.incidents.evidence import Evidence
-from detectors.incidents.incident import Episode, IncidentState
+from detectors.incidents.incident import IncidentState
 from streams.pipeline.dedupe import Extent, Horizon, Known
 from streams.pipeline.kept import Kept
 from streams.pipeline.minutes import OpenMinute

@@ -5,24 +5,21 @@ not exported (a text must be deletable, a label of a closed set): `siaga themes`
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streams import codec
-from streams.log.port import Log, Unavailable
+from streams.log.decoded import decoded
+from streams.log.patience import patiently
+from streams.log.port import Log
 from streams.registry import REGISTRY
 from streams.settings import RootSettings
 from streams.themes.watch import ThemeWatch
 from streams.topics import SCORED, all_topics
 
-log = logging.getLogger(__name__)
-
-RETRY_S: Final = 2.0
 RECALLED: Final = 20_000
 """Records of each partition that are read again at the start."""
 
@@ -57,13 +54,9 @@ async def fold(store: Log, watch: ThemeWatch, *, follow: bool = False) -> None:
     start = {p: max(starts.get(p, 0), end - RECALLED) for p, end in ends.items()}
     async for chunk in store.read(SCORED, start=start, follow=follow):
         for record in chunk:
-            if record.value is None:
-                continue
-            try:
-                watch.take(codec.scored.decode(record.value))
-            except msgspec.DecodeError as e:
-                where = f"{SCORED}/{record.partition}/{record.offset}"
-                log.warning("themes: %s is no scored batch (%s): skipped", where, e)
+            batch = decoded(record, codec.scored, who="themes")
+            if batch is not None:
+                watch.take(batch)
             await asyncio.sleep(0)
         if not chunk:
             watch.look()
@@ -73,15 +66,15 @@ async def fold(store: Log, watch: ThemeWatch, *, follow: bool = False) -> None:
 async def serve(settings: RootSettings, store: Log) -> None:
     """Watch until cancelled. Entry point `themes` of `siaga.services`."""
     view = ThemeView(settings)
+
+    async def watch() -> None:
+        await store.ensure(all_topics(settings.worker.id))
+        # Folded anew after an outage: what was read before it is read again.
+        view.watch = ThemeWatch(settings.shown_run)
+        await fold(store, view.watch, follow=True)
+
     REGISTRY.register(view)
     try:
-        while True:
-            try:
-                await store.ensure(all_topics(settings.worker.id))
-                await fold(store, view.watch, follow=True)
-            except Unavailable as e:
-                log.warning("themes: the log cannot be reached (%s); trying again", e)
-                await asyncio.sleep(RETRY_S)
-                view.watch = ThemeWatch(settings.shown_run)
+        await patiently(watch, who="themes")
     finally:
         REGISTRY.unregister(view)

@@ -23,8 +23,11 @@ from streams.worker.rebalance import Lease, cure, leave_at_stop
 log = logging.getLogger(__name__)
 
 SESSION_TIMEOUT_S = 10.0
+"""A worker that is silent for so long loses its partitions to the others."""
 HEARTBEAT_S = 1.0
+"""Nine in a row may be lost."""
 COMMIT_EVERY_S = 1.0
+"""Positions in the group only tell others how far we are: the state knows better."""
 
 
 def build(settings: RootSettings, core: Core) -> faust.App:

@@ -100,7 +100,7 @@ def file(name: str, lines: list[str]) -> float:
         way = Door("file", Matcher({"kopi": BrandSettings(names=("kopi",))}), run="replay")
         runner = Runner("file", connector, settings, way, log, partitions=(0,))
         await runner.run()
-        return runner.mentions
+        return runner.standing.mentions
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name

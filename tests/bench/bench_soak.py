@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import cycle
@@ -32,24 +33,16 @@ for extra in ("deploy/local", "tests/support"):
 
 from bench_latency import TOTAL  # noqa: E402 - a script finds its helpers first
 from bench_throughput import texts  # noqa: E402
-from chain import free_port, siaga, wait_for  # noqa: E402
 from measured import MIB, Rows, cpu_s, load_now, memory_mib, quantile  # noqa: E402
-from services import EPHEMERAL, start  # noqa: E402
+from one_worker import Placed, one_worker, publish  # noqa: E402
 
-from connectors.ingest.batch import Batcher  # noqa: E402
-from streams import codec  # noqa: E402
 from streams.log.kafka import KafkaLog  # noqa: E402
-from streams.log.port import Entry  # noqa: E402
-from streams.records import Mention, Tick  # noqa: E402
-from streams.settings import LogSettings  # noqa: E402
-from streams.topics import MENTIONS, all_topics  # noqa: E402
+from streams.records import Mention  # noqa: E402
 
 BRANDS = tuple(f"toko-{n}" for n in range(20))
-PARTITIONS = 12
 STEP_S = 0.05
 LOOK_EVERY_S = 1.0
 TOLD_EVERY_S = 30.0
-TICK_S = 5.0
 LAG_GOAL_S = 1.0
 GROWTH_GOAL = 0.2
 """MiB a minute. Ids in memory would be 0.9 at least."""
@@ -81,62 +74,50 @@ async def load(
     the worker's.
     """
 
-    async def append(entries: list[Entry]) -> None:
-        began = time.monotonic()
-        await log.append(entries)
-        acknowledged.append((began - begin, time.monotonic() - began))
-
-    batcher = Batcher()
     said = cycle(texts())
-    sending: set[asyncio.Task[None]] = set()
-    begin = time.monotonic()
-    n, ticked = 0, -TICK_S
-    while (passed := time.monotonic() - begin) < seconds:
+    n = 0
+
+    def due(passed_s: float) -> Iterator[tuple[str, Mention]]:
+        nonlocal n
         now_s, at = time.monotonic(), datetime.now(UTC)
-        batches = []
-        while n < passed * rate:
-            mention = Mention(
-                id=f"forum:{n}",
-                source="forum",
-                published_at=at,
-                collected_at=at,
-                text=next(said),
-                author=f"akun{n % 50_021}",
+        while n < passed_s * rate:
+            yield (
+                BRANDS[n % len(BRANDS)],
+                Mention(
+                    id=f"forum:{n}",
+                    source="forum",
+                    published_at=at,
+                    collected_at=at,
+                    text=next(said),
+                    author=f"akun{n % 50_021}",
+                ),
             )
-            batches += batcher.add(BRANDS[n % len(BRANDS)], mention, now=now_s)
             n += 1
         made.append((now_s, n))
-        batches += batcher.due(now=now_s)
-        entries = [Entry(MENTIONS, b.brand.encode(), codec.encode(b)) for b in batches]
-        if passed - ticked >= TICK_S:
-            ticked = passed
-            tick = codec.encode(Tick("forum", watermark=at, clock=at))
-            entries += [Entry(MENTIONS, b"forum", tick, p) for p in range(PARTITIONS)]
-        if entries:
-            task = asyncio.create_task(append(entries))
-            sending.add(task)
-            task.add_done_callback(sending.discard)
-        await asyncio.sleep(STEP_S)
-    await asyncio.gather(*sending)
+
+    def took(at_s: float, wait_s: float) -> None:
+        acknowledged.append((at_s, wait_s))
+
+    await publish(log, seconds, due, source="forum", step_s=STEP_S, acknowledged=took)
 
 
 async def look(
-    port: int, pid: int, begin_s: float, made: deque[tuple[float, int]], looks: list[Look]
+    at: Placed, begin_s: float, made: deque[tuple[float, int]], looks: list[Look]
 ) -> None:
     """Look once a second until cancelled; fails when the worker is gone."""
     async with httpx.AsyncClient(timeout=30) as client:
         while True:
             asked_s = time.monotonic()
-            memory_mib(pid)
+            memory_mib(at.pid)
             with suppress(httpx.TransportError):
-                text = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
+                text = (await client.get(f"http://127.0.0.1:{at.port}/metrics")).content
                 shown = int(sum(float(value) for _, value in TOTAL.findall(text)))
                 while made and made[0][1] <= shown:
                     made.popleft()
                 lag_s = max(0.0, asked_s - made[0][0]) if made else 0.0
                 at_s = time.monotonic() - begin_s
                 scratch = sum(float(value) for value in SCRATCH.findall(text)) / MIB
-                looks.append(Look(at_s, memory_mib(pid), cpu_s(pid), lag_s, shown, scratch))
+                looks.append(Look(at_s, memory_mib(at.pid), cpu_s(at.pid), lag_s, shown, scratch))
             await asyncio.sleep(max(0.0, LOOK_EVERY_S - (time.monotonic() - asked_s)))
 
 
@@ -157,16 +138,16 @@ async def tell(looks: list[Look], rate: int) -> None:
 
 
 async def soak(
-    kafka: str, port: int, pid: int, seconds: float, rate: int
+    at: Placed, seconds: float, rate: int
 ) -> tuple[list[Look], list[tuple[float, float]]]:
     """Load, look and tell at once; the looks, and Kafka's acknowledgements."""
-    log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
+    log = at.log()
     made: deque[tuple[float, int]] = deque()
     looks: list[Look] = []
     acknowledged: list[tuple[float, float]] = []
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(look(port, pid, time.monotonic(), made, looks)),
+            group.create_task(look(at, time.monotonic(), made, looks)),
             group.create_task(tell(looks, rate)),
         ]
         await load(log, seconds, rate, made, acknowledged)
@@ -222,38 +203,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=int, default=2_000)
     asked = parser.parse_args()
-    folder = ROOT / "build" / "bench" / f"soak-{int(time.time())}"
-    folder.mkdir(parents=True)
-    services = start(["kafka"], folder / "services", ports=EPHEMERAL)
-    try:
-        assert services.kafka is not None
-        kafka, port = services.kafka.address, free_port()
-        brands = "".join(f'[brands.{b}]\nnames = ["{b}"]\n' for b in BRANDS)
-        (folder / "siaga.toml").write_text(
-            f'[log]\nkind = "kafka"\nbootstrap = ["{kafka}"]\n[metrics]\nport = {port}\n{brands}'
-        )
-
-        async def ensure() -> None:
-            log = KafkaLog(LogSettings(kind="kafka", bootstrap=(kafka,)))
-            await log.ensure(all_topics("siaga"))
-            await log.close()
-
-        asyncio.run(ensure())
-        told = folder / "worker.log"
-        with siaga(folder, "worker", name="worker") as worker:
-            wait_for(
-                "the worker's partitions",
-                lambda: told.exists() and f"owns {PARTITIONS}" in told.read_text(),
-                timeout_s=120,
-                running=[worker],
-            )
-            print(load_now())
-            looks, acknowledged = asyncio.run(
-                soak(kafka, port, worker.pid, asked.minutes * 60, asked.rate)
-            )
-            print(load_now())
-    finally:
-        services.destroy()
+    with one_worker("soak", BRANDS) as at:
+        print(load_now())
+        looks, acknowledged = asyncio.run(soak(at, asked.minutes * 60, asked.rate))
+        print(load_now())
     report(looks, acknowledged, asked.rate)
 
 

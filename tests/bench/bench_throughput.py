@@ -31,6 +31,7 @@ for extra in ("deploy/local", "tests/support"):
     sys.path.insert(0, str(ROOT / extra))
 
 from chain import free_port, samples, siaga  # noqa: E402 - a script finds its helpers first
+from measured import cpu_s  # noqa: E402
 from services import EPHEMERAL, start  # noqa: E402
 
 from connectors.sources.simulated import scenario  # noqa: E402
@@ -52,7 +53,6 @@ PER_BATCH = 100
 PER_MINUTE = 1000
 SINGLE = "bench.single"
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
-CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 GOAL = 4.0
 CASES = ("siaga", "bytewax", "quix", "bytewax-batched", "quix-batched")
 
@@ -141,12 +141,6 @@ def config(kafka: str, prefix: str, port: int) -> str:
     )
 
 
-def cpu_of(pid: int) -> float:
-    """User and system seconds of a process with all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICK
-
-
 def run_siaga(kafka: str, prefix: str, group: str, folder: Path, total: int) -> list[Point]:
     """The worker over the whole topic, as a group of its own."""
     port = free_port()
@@ -162,7 +156,7 @@ def run_siaga(kafka: str, prefix: str, group: str, folder: Path, total: int) -> 
             time.sleep(1.0)
             done = int(sum(samples(port, "siaga_mentions_total").values()))
             if done and (not points or done > points[-1].n):
-                points.append(Point(done, cpu_of(process.pid)))
+                points.append(Point(done, cpu_s(process.pid)))
         (folder / "metrics.txt").write_text(repr(points))
     return points
 

@@ -30,11 +30,6 @@ def memory_mib(pid: int, *, peak: bool = False) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(wanted))
 
 
-def own_memory_mib() -> float:
-    """Resident memory of this process in MiB."""
-    return memory_mib(os.getpid())
-
-
 def quantile(values: list[float], q: float) -> float:
     """The q-th quantile; NaN of nothing."""
     ordered = sorted(values)

@@ -14,6 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from jetstream_server import EPOCH, US, Happening, Jetstream, tid
+from sources import json_values, perhaps_cut
 
 from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.sources.bluesky import source
@@ -347,20 +348,12 @@ def test_one_unreadable_record_is_a_dead_letter_and_the_next_post_comes() -> Non
     asyncio.run(story())
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
-
-
 @st.composite
 def spoiled(draw: st.DrawFn, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
     commit = Happening(T0, "kopi").commit() | {"seq": 3, "did": "did:plc:x", "witnessedAt": "x"}
     for key in draw(st.lists(st.sampled_from(sorted(commit)), max_size=3)):
         commit[key] = draw(json_values | st.just(commit[key]))
-    raw = json.dumps(wrap(commit)).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+    return perhaps_cut(draw, wrap(commit))
 
 
 def new_wire(commit: dict[str, Any]) -> dict[str, Any]:
@@ -394,4 +387,4 @@ def test_whatever_the_old_wire_brings_is_an_item_or_a_dead_letter(raw: bytes) ->
 
 @given(st.text(max_size=100) | st.none())
 def test_a_damaged_cursor_starts_over(cursor: str | None) -> None:
-    assert isinstance(source._place_of(cursor), source.Place)
+    assert isinstance(source.Place.read(cursor), source.Place)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_http import as_app, serving
 from play_server import PlayServer, key_file, private_key, replied, review
+from sources import drained, items, json_values, perhaps_cut
 
-from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
+from connectors.contract import BadItem, Context, Fatal, Item, Retryable
 from connectors.ingest.door import Door
 from connectors.ingest.match import Matcher
 from connectors.sources.google_play.account import ServiceAccount, read_key
@@ -61,17 +62,6 @@ def reader(
     environ = {"GOOGLE_PLAY_CREDENTIALS": key_file()}
     context = Context("play", BRANDS, transport=Recorded(server), now=now, environ=environ)
     return GooglePlayConnector(chosen, context)
-
-
-async def drained(connector: GooglePlayConnector, cursor: str | None = None) -> list[Page]:
-    pages = [await connector.fetch(cursor)]
-    while pages[-1].more:
-        pages.append(await connector.fetch(pages[-1].cursor))
-    return pages
-
-
-def items(pages: list[Page]) -> list[Item]:
-    return [i for p in pages for i in p.items if isinstance(i, Item)]
 
 
 def test_a_review_becomes_an_item_with_stars_and_the_words_that_were_written() -> None:
@@ -244,13 +234,6 @@ def test_a_brand_that_would_not_know_its_own_replies_is_told_so(
     assert "own_accounts of brand tokoraya" in caplog.text
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
-
-
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
     one = replied(review("r1", T0, "lambat"), T0, "maaf")
@@ -263,8 +246,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
             {"seconds": st.text(max_size=5) | st.integers(), "nanos": st.integers()}
         )
     )
-    raw = json.dumps(one).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+    return perhaps_cut(draw, one)
 
 
 @given(st.binary(max_size=200) | spoiled() | json_values.map(lambda v: json.dumps(v).encode()))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_http import serving
 from mastodon_server import MastodonServer, snowflake, status
+from sources import drained, items, json_values, perhaps_cut
 
 from connectors.contract import LAST_REVISION, BadItem, Context, Fatal, Item, Page, Retryable
 from connectors.sources.mastodon import streaming
@@ -56,17 +57,6 @@ def poller(server: MastodonServer, **values: Any) -> MastodonConnector:
     settings = PollSettings(**{"url": "https://toot.example", "hashtags": ("kopi",), **values})
     context = Context("m", transport=Recorded(server), now=lambda: NOW)
     return MastodonConnector(settings, context)
-
-
-async def drained(connector: MastodonConnector, cursor: str | None = None) -> list[Page]:
-    pages = [await connector.fetch(cursor)]
-    while pages[-1].more:
-        pages.append(await connector.fetch(pages[-1].cursor))
-    return pages
-
-
-def items(pages: list[Page]) -> list[Item]:
-    return [i for p in pages for i in p.items if isinstance(i, Item)]
 
 
 def test_a_status_becomes_an_item_with_text_account_and_spread() -> None:
@@ -355,20 +345,13 @@ def test_the_streaming_host_is_the_one_that_the_server_names() -> None:
 
 # ---- whatever comes
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
-
 
 @st.composite
 def spoiled_statuses(draw: st.DrawFn) -> bytes:
     found = status(T0, "kopi")
     for key in draw(st.lists(st.sampled_from(sorted(found)), max_size=3)):
         found[key] = draw(json_values)
-    raw = json.dumps(found).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+    return perhaps_cut(draw, found)
 
 
 @given(st.binary(max_size=200) | spoiled_statuses())

@@ -11,10 +11,11 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sources import drained, items, json_values, perhaps_cut
 from youtube_server import KEY, Talk, YoutubeServer, comment, video
 
 from connectors import metrics
-from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable
+from connectors.contract import BadItem, Context, Fatal, Item, Retryable
 from connectors.sources.youtube.comments import read_comment, read_thread, read_video
 from connectors.sources.youtube.quota import Spent, granted, midnight, until_midnight_s
 from connectors.sources.youtube.source import YoutubeConnector, YoutubeSettings
@@ -71,17 +72,6 @@ def reader(
     environ = {"YOUTUBE_API_KEY": KEY}
     context = Context("tube", transport=Recorded(server), now=now, environ=environ)
     return YoutubeConnector(settings, context)
-
-
-async def drained(connector: YoutubeConnector, cursor: str | None = None) -> list[Page]:
-    pages = [await connector.fetch(cursor)]
-    while pages[-1].more:
-        pages.append(await connector.fetch(pages[-1].cursor))
-    return pages
-
-
-def items(pages: list[Page]) -> list[Item]:
-    return [i for p in pages for i in p.items if isinstance(i, Item)]
 
 
 def test_a_comment_becomes_an_item_with_its_address_and_its_place_in_the_talk() -> None:
@@ -331,13 +321,6 @@ def test_midnight_in_the_pacific_is_ahead_and_within_a_days_length(naive: dateti
     assert spent.on(midnight(now)).units == 0
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
-
-
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
     one = talk(1, 2).resource() if draw(st.booleans()) else comment("c", T0, "kopi")
@@ -347,8 +330,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
         one["snippet"][key] = draw(json_values)
     for key in draw(st.lists(st.sampled_from(sorted(one)), max_size=1)):
         one[key] = draw(json_values)
-    raw = json.dumps(one).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
+    return perhaps_cut(draw, one)
 
 
 @given(st.binary(max_size=200) | spoiled() | json_values.map(lambda v: json.dumps(v).encode()))

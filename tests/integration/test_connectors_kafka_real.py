@@ -42,7 +42,7 @@ def test_a_topic_becomes_mentions_on_kafka_and_a_restart_repeats_none(kafka: Kaf
         runner = Runner("crm", connector, source, door, log, partitions=(0, 1, 2), saved=saved)
         task = asyncio.create_task(runner.run())
         async with asyncio.timeout(60):
-            while runner.mentions < until:  # noqa: ASYNC110  # watches a count
+            while runner.standing.mentions < until:  # noqa: ASYNC110  # watches a count
                 await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

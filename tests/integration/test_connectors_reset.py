@@ -115,7 +115,7 @@ def published(config: Path) -> int:
         try:
             wanted = {"export": enabled(settings)["export"]}
             [runner] = await run_sources(settings, log, wanted)
-            return runner.mentions
+            return runner.standing.mentions
         finally:
             await log.close()
 

@@ -7,7 +7,8 @@ import pytest
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
 from detectors.incidents.detection import Detection
-from detectors.incidents.incident import Change, IncidentState, step
+from detectors.incidents.episode import Change
+from detectors.incidents.incident import IncidentState, step
 from detectors.incidents.severity import ALERT, WATCH, SeverityConfig
 
 T0 = 1_767_225_600

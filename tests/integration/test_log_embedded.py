@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from streams.log import commands
-from streams.log import store as store_module
+from streams.log import commands, database
 from streams.log.backup import backup, restore
 from streams.log.embedded import EmbeddedLog
 from streams.log.port import Entry, LogRecord, Unavailable
@@ -106,7 +105,9 @@ def test_a_full_disk_is_told_and_passes(tmp_path: Path, caplog: pytest.LogCaptur
         writer = acquire(tmp_path / "log.db")
 
         async def pages(most: int) -> None:
-            await writer.call(lambda s: s._db.execute(f"PRAGMA max_page_count={most}").fetchall())
+            await writer.call(
+                lambda s: s._file._db.execute(f"PRAGMA max_page_count={most}").fetchall()
+            )
 
         await pages(1)  # SQLite takes the present size as the least: nothing more fits
         for _ in range(3):
@@ -128,7 +129,7 @@ def test_a_full_disk_is_told_and_passes(tmp_path: Path, caplog: pytest.LogCaptur
 def test_another_process_that_holds_the_lock_is_told_and_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
 
     async def main() -> None:
         log = EmbeddedLog(tmp_path / "log.db")

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +12,8 @@ from typing import Any
 import faust
 import pytest
 from kafka.admin import KafkaAdminClient
-from services import Kafka, KafkaOptions, Listener
+from services import Kafka
+from tls import certificate, guarded
 
 from streams.log import kafka as kafka_module
 from streams.log.kafka import KafkaLog
@@ -145,26 +145,8 @@ def test_without_a_broker_the_log_says_so_in_time() -> None:
 def test_tls_and_scram_reach_kafka_python_and_faust_alike(
     start_kafka: Callable[..., Kafka], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, ca = _certificate(tmp_path)
-    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-    broker = start_kafka(
-        KafkaOptions(
-            listeners=(
-                Listener(
-                    "GUARDED",
-                    "SASL_SSL",
-                    {
-                        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-                        "scram-sha-512.sasl.jaas.config": scram,
-                        "ssl.keystore.location": str(store),
-                        "ssl.keystore.type": "PKCS12",
-                        "ssl.keystore.password": "changeit",
-                    },
-                ),
-            ),
-            scram={"siaga": "rahasia-1"},
-        )
-    )
+    store, ca = certificate(tmp_path)
+    broker = start_kafka(guarded(store, "siaga", "rahasia-1"))
     monkeypatch.setenv("SIAGA_TEST_PASSWORD", "rahasia-1")
     monkeypatch.setenv("SIAGA_WRONG_PASSWORD", "salah")
     settings = LogSettings(
@@ -221,18 +203,3 @@ def test_tls_and_scram_reach_kafka_python_and_faust_alike(
         await wrong.close()
 
     run(main())
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A key store for a broker on the loopback address, and its certificate; by Java's keytool."""
-    store, ca = folder / "broker.p12", folder / "ca.pem"
-    common = ["keytool", "-alias", "b", "-keystore", str(store), "-storepass", "changeit"]
-    subprocess.run(
-        [*common, "-genkeypair", "-keyalg", "EC", "-storetype", "PKCS12", "-validity", "2",
-         "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    subprocess.run(
-        [*common, "-exportcert", "-rfc", "-file", str(ca)], check=True, capture_output=True
-    )
-    return store, ca

@@ -196,7 +196,9 @@ def test_a_full_disk_makes_the_worker_wait_and_lose_nothing(tmp_path: Path) -> N
         writer = acquire(log.path)
 
         async def pages(most: int) -> None:
-            await writer.call(lambda s: s._db.execute(f"PRAGMA max_page_count={most}").fetchall())
+            await writer.call(
+                lambda s: s._file._db.execute(f"PRAGMA max_page_count={most}").fetchall()
+            )
 
         app = faust.App("t", broker=embedded_url(log.path), topic_partitions=1, **OPTIONS)
         out = app.topic("out", **RAW)

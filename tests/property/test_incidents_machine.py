@@ -8,7 +8,8 @@ from detectors.anomaly.reading import Reading
 from detectors.incidents import surges
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
-from detectors.incidents.incident import Change, IncidentState, step
+from detectors.incidents.episode import Change
+from detectors.incidents.incident import IncidentState, step
 from detectors.incidents.severity import NORMAL, SeverityConfig
 from detectors.incidents.surge import grow
 

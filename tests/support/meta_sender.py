@@ -8,9 +8,13 @@ documentation/business-messaging/whatsapp/webhooks/reference/messages.
 import hashlib
 import hmac
 import json
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import httpx
+
+from connectors.contract import Item
+from connectors.sources.meta.notices import Reader
 
 SECRET = "0f" * 16
 VERIFY = "kopi-tubruk"
@@ -18,6 +22,7 @@ PAGE = "100200300"
 INSTAGRAM = "17841400000000001"
 BUSINESS = "102290129340398"
 AT = 1_748_770_000
+MADE = datetime.fromtimestamp(AT, UTC)
 
 
 def body_of(notice: dict[str, Any]) -> bytes:
@@ -102,3 +107,13 @@ async def until_taken(http: httpx.AsyncClient, port: int, notice: dict[str, Any]
         if (await deliver(http, port, notice)).status_code == 200:
             return n
     raise AssertionError("never taken")
+
+
+READER = Reader(brand="tokoraya", accounts={INSTAGRAM: "tokokecil"}, key=SECRET.encode())
+
+
+def read(notice: dict[str, Any]) -> list[Item]:
+    """What our own reader makes of a notice that holds nothing bad."""
+    found = READER.read(body_of(notice))
+    assert all(isinstance(i, Item) for i in found)
+    return cast("list[Item]", list(found))

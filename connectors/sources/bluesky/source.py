@@ -9,7 +9,6 @@ Documentation read: https://github.com/bluesky-social/jetstream docs/README.md s
   oldest that it has; what lies between is lost, and the log says from when to when.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
@@ -20,21 +19,25 @@ import msgspec
 import zstandard
 from pydantic import Field, model_validator
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from connectors.contract import Context, Fatal, Page, Retryable, SourceSettings
 from connectors.http import ask, client
 from connectors.sources.bluesky.events import COLLECTION, Event, Read, read_new, read_old, time_us
 from connectors.sources.bluesky.tid import at
-from connectors.sources.sockets import MAX_MESSAGE_BYTES, connected
+from connectors.sources.cursor import LenientCursor
+from connectors.sources.sockets import MAX_MESSAGE_BYTES, connected, gathered
 
 logger = logging.getLogger(__name__)
 
 Unpack = Callable[[bytes], bytes]
 
 GATHER_S = 0.25
+"""After the first event of a page its neighbours have this long."""
 PAGE_EVENTS = 1000
+"""Most events of a page."""
 HEARTBEAT_S = 5.0
+"""Nothing for so long is an empty page: silence is told from blindness."""
 
 SILENT_S = 60.0
 """The network posts dozens of times a second: a minute without any is a host that hangs."""
@@ -76,7 +79,7 @@ class BlueskySettings(SourceSettings):
         return self
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+class Place(LenientCursor, frozen=True):
     """The cursor."""
 
     host: str = ""
@@ -102,7 +105,7 @@ class BlueskyConnector:
 
     async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
         """Follow the network's posts from the cursor on."""
-        place = _place_of(cursor)
+        place = Place.read(cursor)
         host = self._settings.hosts[self._host % len(self._settings.hosts)]
         if self._by_time:
             place = Place("?", us=place.us)  # its numbers mean nothing to us any more
@@ -138,7 +141,7 @@ class BlueskyConnector:
 
     def cursor_at(self, time: datetime) -> str | None:
         """Return the cursor after which posts of a time and later follow."""
-        return _written(Place(us=int(time.timestamp() * 1e6)))
+        return Place(us=int(time.timestamp() * 1e6)).written()
 
     async def close(self) -> None:
         """Nothing is held between streams."""
@@ -248,44 +251,16 @@ class BlueskyConnector:
         if place.us:
             watermark = at(place.us) - timedelta(seconds=self._settings.lateness_s)
         full = len(events) >= PAGE_EVENTS
-        return Page(items, _written(place), more=full, watermark=watermark), place
+        return Page(items, place.written(), more=full, watermark=watermark), place
 
 
 async def _gather(socket: ClientConnection, read: Read, unpack: Unpack | None) -> list[Event]:
-    """Wait for an event, then a moment for those that follow; nothing for long is told as such.
+    async def receive() -> Event:
+        raw = await socket.recv(decode=False)
+        return read(unpack(raw) if unpack else raw)
 
-    What was read before the connection broke is returned; the next call raises.
-    """
-    loop = asyncio.get_running_loop()
-    events: list[Event] = []
-    try:
-        async with asyncio.timeout(HEARTBEAT_S) as waiting:
-            while len(events) < PAGE_EVENTS:
-                raw = await socket.recv(decode=False)
-                events.append(read(unpack(raw) if unpack else raw))
-                if len(events) == 1:
-                    waiting.reschedule(loop.time() + GATHER_S)
-    except TimeoutError:
-        pass
-    except ConnectionClosed:
-        if not events:
-            raise
-    return events
+    return await gathered(receive, most=PAGE_EVENTS, wait_s=HEARTBEAT_S, gather_s=GATHER_S)
 
 
 class _Envelope(msgspec.Struct, frozen=True):
     error: str = ""
-
-
-_places = msgspec.json.Decoder(Place)
-
-
-def _place_of(cursor: str | None) -> Place:
-    try:
-        return _places.decode(cursor) if cursor else Place()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Place()
-
-
-def _written(place: Place) -> str:
-    return msgspec.json.encode(place).decode()

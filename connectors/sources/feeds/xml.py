@@ -6,6 +6,7 @@ from xml.parsers import expat
 
 MAX_DEPTH = 100
 MAX_NODES = 200_000
+"""No feed is so deep or so large; a hostile document must not fill the memory."""
 
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _BARE_AMPERSAND = re.compile(r"&(?!#\d{1,7};|#x[0-9a-fA-F]{1,6};|(?:amp|lt|gt|quot|apos);)")

@@ -26,7 +26,9 @@ EARLY_S = 120.0
 """A token is renewed this long before its end, so that none ends on its way."""
 
 ANSWER_BYTES = 65_536
+"""Most of a token's answer."""
 EXCHANGE_S = 30.0
+"""For the whole exchange of a signed claim for a token."""
 
 
 class KeyFile(msgspec.Struct, frozen=True):

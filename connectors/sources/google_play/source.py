@@ -15,6 +15,7 @@ from pydantic import Field
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
 from connectors.http import ask, client
+from connectors.sources.cursor import LenientCursor
 from connectors.sources.google_play.account import ServiceAccount, read_key
 from connectors.sources.google_play.reviews import read_review
 from connectors.sources.overlap import Overlap, stamp_ms
@@ -48,16 +49,13 @@ class GooglePlaySettings(SourceSettings):
     allow_private: bool = False
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+class Place(LenientCursor, frozen=True):
     """The cursor."""
 
     since_ms: int = 0
     """Stamp of the newest item given out before this round; 0: the whole week is new."""
     high_ms: int = 0
     token: str = ""
-
-
-_places = msgspec.json.Decoder(Place)
 
 
 class GooglePlayConnector:
@@ -77,7 +75,7 @@ class GooglePlayConnector:
 
     async def fetch(self, cursor: str | None) -> Page:
         """Return one page of the round."""
-        place = _place_of(cursor)
+        place = Place.read(cursor)
         params: dict[str, str | int] = {"maxResults": 100}
         if place.token:
             params["token"] = place.token
@@ -96,7 +94,7 @@ class GooglePlayConnector:
             self._refused(account)
         self._trusted = True
         if answer.status == 400:  # the page's token has ended: begin the round again
-            return Page((), _written(Place(place.since_ms, place.high_ms)), more=True)
+            return Page((), Place(place.since_ms, place.high_ms).written(), more=True)
         listing = answer.json(_Listing)
         low_ms = place.since_ms - int(self._settings.overlap_s * 1000)
         items: list[Item | BadItem] = []
@@ -113,7 +111,7 @@ class GooglePlayConnector:
         token = listing.pages.next_page_token
         more = bool(token) and oldest_ms is not None and oldest_ms > low_ms
         place = Place(place.since_ms, high_ms, token) if more else Place(high_ms)
-        return Page(self._overlap.fresh(items, after_ms=low_ms), _written(place), more=more)
+        return Page(self._overlap.fresh(items, after_ms=low_ms), place.written(), more=more)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -165,14 +163,3 @@ class _Listing(msgspec.Struct, frozen=True, rename={"pages": "tokenPagination"})
     reviews: tuple[msgspec.Raw, ...] = ()
     """Absent when there are none."""
     pages: _Pages = _Pages()
-
-
-def _place_of(cursor: str | None) -> Place:
-    try:
-        return _places.decode(cursor) if cursor else Place()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Place()
-
-
-def _written(place: Place) -> str:
-    return msgspec.json.encode(place).decode()

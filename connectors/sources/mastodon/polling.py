@@ -14,8 +14,6 @@ from connectors.sources.mastodon.timelines import (
     Place,
     Spot,
     Timelines,
-    place_of,
-    written,
 )
 
 
@@ -37,11 +35,11 @@ class MastodonConnector:
 
     async def fetch(self, cursor: str | None) -> Page:
         """Return the next page of the timeline whose turn it is."""
-        return await self._timelines.page(place_of(cursor))
+        return await self._timelines.page(Place.read(cursor))
 
     def cursor_at(self, time: datetime) -> str | None:
         """Return the cursor after which statuses of a time and later follow."""
-        return written(Place({k: Spot(at=id_at(time)) for k in self._keys}))
+        return Place({k: Spot(at=id_at(time)) for k in self._keys}).written()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -7,7 +7,6 @@ The stream is opened first and the timelines are polled from the cursor on while
 wait, so that nothing falls between the two; what comes by both is left out by id.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import Field
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
 from connectors.sources.mastodon.statuses import deletion, order, parse
@@ -24,16 +22,16 @@ from connectors.sources.mastodon.timelines import (
     Place,
     Spot,
     Timelines,
-    place_of,
-    written,
 )
-from connectors.sources.sockets import connected
+from connectors.sources.sockets import connected, gathered
 
 HEARTBEAT_S = 5.0
 """A page at least this often, so that silence is told from blindness."""
 
 GATHER_S = 0.2
+"""After the first event of a page its neighbours have this long."""
 PAGE_EVENTS = 200
+"""Most events of a page."""
 
 STREAMS = {"all": "public", "local": "public:local", "remote": "public:remote"}
 
@@ -80,7 +78,7 @@ class MastodonStreamConnector:
 
     async def stream(self, cursor: str | None) -> AsyncIterator[Page]:
         """Connect, fill the gap since the cursor, then follow the stream."""
-        place = place_of(cursor)
+        place = Place.read(cursor)
         headers = self._timelines.headers()
         async with connected(
             await self._address(),
@@ -93,13 +91,13 @@ class MastodonStreamConnector:
             more = True
             while more:
                 page = await self._timelines.page(place)
-                place, more = place_of(page.cursor), page.more
+                place, more = Place.read(page.cursor), page.more
                 yield page
             while True:
                 events = await _gather(socket)
                 self._check(events)
                 items, place = self._take(events, place)
-                yield Page(items, written(place))
+                yield Page(items, place.written())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -162,23 +160,10 @@ class MastodonStreamConnector:
 
 
 async def _gather(socket: ClientConnection) -> list[Event | BadItem]:
-    """Wait for an event, then a moment for its neighbours; after five seconds nothing is a page.
+    async def receive() -> Event | BadItem:
+        return read_event(await socket.recv())
 
-    What was read before the connection broke is returned; the next call raises.
-    """
-    events: list[Event | BadItem] = []
-    try:
-        async with asyncio.timeout(HEARTBEAT_S) as waiting:
-            while len(events) < PAGE_EVENTS:
-                events.append(read_event(await socket.recv()))
-                if len(events) == 1:
-                    waiting.reschedule(asyncio.get_running_loop().time() + GATHER_S)
-    except TimeoutError:
-        pass
-    except ConnectionClosed:
-        if not events:
-            raise
-    return events
+    return await gathered(receive, most=PAGE_EVENTS, wait_s=HEARTBEAT_S, gather_s=GATHER_S)
 
 
 def _key(stream: tuple[str, ...]) -> str:

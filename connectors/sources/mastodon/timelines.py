@@ -19,6 +19,7 @@ from pydantic import Field, field_validator, model_validator
 
 from connectors.contract import BadItem, Context, Fatal, Item, Page, Retryable, SourceSettings
 from connectors.http import Answer, ask, client
+from connectors.sources.cursor import LenientCursor
 from connectors.sources.mastodon.statuses import earlier, id_at, order, parse
 
 PAGE_STATUSES = 40
@@ -75,28 +76,12 @@ class Spot(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the round that is under way goes on; empty between rounds."""
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+class Place(LenientCursor, frozen=True):
     """The cursor."""
 
-    spots: dict[str, Spot] = {}
+    spots: dict[str, Spot] = msgspec.field(default_factory=dict)
     turn: str = ""
     """The timeline whose turn it is; empty: the first."""
-
-
-_places = msgspec.json.Decoder(Place)
-
-
-def place_of(cursor: str | None) -> Place:
-    """Read a cursor; one that cannot be read starts over (repeats are dropped by id)."""
-    try:
-        return _places.decode(cursor) if cursor else Place()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Place()
-
-
-def written(place: Place) -> str:
-    """Write a cursor."""
-    return msgspec.json.encode(place).decode()
 
 
 class Timelines:
@@ -144,7 +129,7 @@ class Timelines:
         turn = self._keys[n] if n < len(self._keys) else ""
         done = not turn
         next_place = Place({**place.spots, key: spot}, turn=turn)
-        return Page(items, written(next_place), more=not done)
+        return Page(items, next_place.written(), more=not done)
 
     def is_new(self, item: Item | BadItem) -> bool:
         """Remember an item; False if this very version was given out already."""

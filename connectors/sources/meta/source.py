@@ -27,6 +27,7 @@ from connectors.sources.meta.notices import CHANNELS, Reader, is_mention
 from streams.settings import Name
 
 CHALLENGE_CHARS = 256
+"""Longest challenge of the handshake that is echoed."""
 
 
 class MetaSettings(SourceSettings):

@@ -28,17 +28,12 @@ class Feed(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     permalink_url: str = ""
 
 
-class _Media(msgspec.Struct, frozen=True):
-    id: str | int = ""
-
-
 class Comment(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     """The value of a change of Instagram comments."""
 
     id: str | int
     sender: _Person = _Person()
     text: str = ""
-    media: _Media = _Media()
     parent_id: str | int = ""
 
 

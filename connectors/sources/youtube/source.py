@@ -8,23 +8,29 @@ A page's token is kept in the cursor, so that a round goes on where it stopped.
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import Field, model_validator
 
 from connectors.contract import BadItem, Context, Item, Page, SourceSettings
 from connectors.sources.overlap import Overlap, stamp_ms
 from connectors.sources.youtube.api import STALE, Api
 from connectors.sources.youtube.comments import read_comment, read_thread, read_video
-from connectors.sources.youtube.quota import Spent
+from connectors.sources.youtube.round import (
+    Pending,
+    Place,
+    Round,
+    Spot,
+    counted,
+    from_ms,
+    to_ms,
+)
 from streams.settings import Name
 
 logger = logging.getLogger(__name__)
-
-THREADS_REMEMBERED = 500
-"""Threads whose number of replies is kept in the cursor."""
 
 
 class YoutubeSettings(SourceSettings):
@@ -62,47 +68,6 @@ class YoutubeSettings(SourceSettings):
         return self
 
 
-class Spot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where one target stands."""
-
-    since_ms: int = 0
-    """Stamp of the newest item given out before this round."""
-    high_ms: int = 0
-    """The same, with this round's."""
-    token: str = ""
-
-
-class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A thread with more replies than came with it."""
-
-    thread: str
-    count: int
-    target: str
-    low_ms: int
-    """What is older was given out before."""
-    token: str = ""
-
-
-class Place(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The cursor."""
-
-    spots: dict[str, Spot] = {}
-    turn: str = ""
-    pending: tuple[Pending, ...] = ()
-    counts: dict[str, int] = {}
-    """Replies that a thread had when they were last read."""
-    found: tuple[str, ...] = ()
-    searched_ms: dict[str, int] = {}
-    round_ms: int = 0
-    """When the last whole round began: everything older has been seen."""
-    began_ms: int = 0
-    spent: Spent = Spent()
-
-
-_places = msgspec.json.Decoder(Place)
-_replace = msgspec.structs.replace
-
-
 class YoutubeConnector:
     """One call to the API a fetch; a round is all targets and their threads' replies."""
 
@@ -119,18 +84,21 @@ class YoutubeConnector:
             daily_searches=settings.daily_searches,
             allow_private=settings.allow_private,
         )
+        self._round = Round(
+            channels=settings.channels, videos=settings.videos, search=settings.search
+        )
         self._overlap = Overlap()
         self._warned: set[str] = set()
 
     async def fetch(self, cursor: str | None) -> Page:
         """Make one call of the round."""
         now = self._context.now()
-        place = _place_of(cursor)
+        place = Place.read(cursor)
         self._api.remember(place.spent)
         if not place.turn and not place.pending:
             if not self._api.may_begin():
                 return self._page((), place)  # ahead of the day: the rest has to last
-            place = _replace(place, began_ms=_ms(now))
+            place = replace(place, began_ms=to_ms(now))
         if place.pending:
             items, place = await self._replies(place, place.pending[0])
         else:
@@ -146,13 +114,12 @@ class YoutubeConnector:
     async def _target(
         self, place: Place, now: datetime
     ) -> tuple[tuple[Item | BadItem, ...], Place]:
-        targets = self._targets(place)
-        key = place.turn if place.turn in targets else targets[0]
+        key = self._round.turn(place)
         kind, _, name = key.partition(":")
         if kind == "search":
             due_ms = place.searched_ms.get(key, 0) + int(self._settings.search_every_s * 1000)
-            if _ms(now) < due_ms or not self._api.may_search():
-                return (), self._next(place, key)
+            if to_ms(now) < due_ms or not self._api.may_search():
+                return (), self._round.after(place, key)
             return await self._search(place, key, name, now)
         spot = place.spots.get(key) or Spot(since_ms=self._first_ms(now))
         filter_by = "allThreadsRelatedToChannelId" if kind == "channel" else "videoId"
@@ -168,10 +135,10 @@ class YoutubeConnector:
         answer, reason = await self._api.ask("commentThreads", params, units=1)
         if answer is None:
             self._warn(key, reason)
-            fresh = _replace(spot, token="")
+            fresh = replace(spot, token="")
             if reason in STALE:  # begin the walk again: what repeats is dropped by id
-                return (), _replace(place, spots={**place.spots, key: fresh}, turn=key)
-            return (), self._next(_replace(place, spots={**place.spots, key: fresh}), key)
+                return (), replace(place, spots={**place.spots, key: fresh}, turn=key)
+            return (), self._round.after(replace(place, spots={**place.spots, key: fresh}), key)
         listing = answer.json(_Listing)
         brand = self._brand(key)
         low_ms = spot.since_ms - int(self._settings.overlap_s * 1000)
@@ -189,12 +156,12 @@ class YoutubeConnector:
         high_ms = max([spot.high_ms, spot.since_ms, *(stamp_ms(i) for i in _whole(items))])
         goes_on = bool(listing.token) and oldest_ms is not None and oldest_ms > low_ms
         if goes_on:
-            spot = _replace(spot, high_ms=high_ms, token=listing.token)
+            spot = replace(spot, high_ms=high_ms, token=listing.token)
         else:
             spot = Spot(since_ms=high_ms)
         chosen = self._overlap.fresh(items, after_ms=low_ms)
-        place = _replace(place, spots={**place.spots, key: spot}, pending=tuple(pending))
-        return chosen, _replace(place, turn=key) if goes_on else self._next(place, key)
+        place = replace(place, spots={**place.spots, key: spot}, pending=tuple(pending))
+        return chosen, replace(place, turn=key) if goes_on else self._round.after(place, key)
 
     async def _replies(
         self, place: Place, first: Pending
@@ -210,18 +177,15 @@ class YoutubeConnector:
         answer, reason = await self._api.ask("comments", params, units=1)
         rest = place.pending[1:]
         if answer is None:
-            again = (_replace(first, token=""),) if reason in STALE else ()
-            return (), self._rounded(_replace(place, pending=(*again, *rest)))
+            again = (replace(first, token=""),) if reason in STALE else ()
+            return (), self._round.settled(replace(place, pending=(*again, *rest)))
         listing = answer.json(_Listing)
         brand = self._brand(first.target)
         items = [read_comment(bytes(r), brand=brand) for r in listing.items]
         if listing.token:
-            rest = (_replace(first, token=listing.token), *rest)
-        counts = {**place.counts, first.thread: first.count}
-        while len(counts) > THREADS_REMEMBERED:
-            del counts[next(iter(counts))]
-        place = _replace(place, pending=rest, counts=counts)
-        return self._overlap.fresh(items, after_ms=first.low_ms), self._rounded(place)
+            rest = (replace(first, token=listing.token), *rest)
+        place = counted(replace(place, pending=rest), first.thread, first.count)
+        return self._overlap.fresh(items, after_ms=first.low_ms), self._round.settled(place)
 
     async def _search(
         self, place: Place, key: str, words: str, now: datetime
@@ -234,62 +198,41 @@ class YoutubeConnector:
             "type": "video",
             "order": "date",
             "maxResults": 50,
-            "publishedAfter": _at(low_ms).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "publishedAfter": from_ms(low_ms).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         answer, reason = await self._api.ask("search", params, searches=1)
         if answer is None:
             self._warn(key, reason)
-            return (), self._next(place, key)
+            return (), self._round.after(place, key)
         items = [read_video(bytes(r)) for r in answer.json(_Listing).items]
         found = [i.native_id for i in sorted(_whole(items), key=stamp_ms)]
         kept = tuple(dict.fromkeys([*(f for f in place.found if f not in found), *found]))
         kept = kept[len(kept) - min(len(kept), self._settings.follow_found) :]
         since_ms = max([spot.since_ms, *(stamp_ms(i) for i in _whole(items))])
-        place = _replace(
+        place = replace(
             place,
             spots={**place.spots, key: Spot(since_ms=since_ms)},
-            searched_ms={**place.searched_ms, key: _ms(now)},
+            searched_ms={**place.searched_ms, key: to_ms(now)},
             found=kept,
         )
-        return self._overlap.fresh(items, after_ms=low_ms), self._next(place, key)
+        return self._overlap.fresh(items, after_ms=low_ms), self._round.after(place, key)
 
-    # ---- the round
-
-    def _named(self) -> list[str]:
-        channels = [f"channel:{c}" for c in self._settings.channels]
-        return [*channels, *(f"video:{v}" for v in self._settings.videos)]
+    # ---- what they share
 
     def _brand(self, key: str) -> str:
         """Return the configured brand for targets that were named; what was found is matched."""
-        return self._settings.brand or "" if key in self._named() else ""
-
-    def _targets(self, place: Place) -> list[str]:
-        searches = [f"search:{w}" for w in self._settings.search]
-        found = [f"video:{v}" for v in place.found]
-        return list(dict.fromkeys([*self._named(), *searches, *found]))
-
-    def _next(self, place: Place, key: str) -> Place:
-        targets = self._targets(place)
-        n = targets.index(key) + 1
-        turn = targets[n] if n < len(targets) else ""
-        return self._rounded(_replace(place, turn=turn))
-
-    def _rounded(self, place: Place) -> Place:
-        if place.turn or place.pending:
-            return place
-        kept = {k: s for k, s in place.spots.items() if k in self._targets(place)}
-        return _replace(place, round_ms=place.began_ms, spots=kept)
+        return self._settings.brand or "" if self._round.is_named(key) else ""
 
     def _page(self, items: tuple[Item | BadItem, ...], place: Place) -> Page:
-        place = _replace(place, spent=self._api.spent)
+        place = replace(place, spent=self._api.spent)
         watermark = None
         if place.round_ms:
-            watermark = _at(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
+            watermark = from_ms(place.round_ms) - timedelta(seconds=self._settings.lateness_s)
         more = bool(place.turn or place.pending)
-        return Page(items, msgspec.json.encode(place).decode(), more=more, watermark=watermark)
+        return Page(items, place.written(), more=more, watermark=watermark)
 
     def _first_ms(self, now: datetime) -> int:
-        return _ms(now - timedelta(minutes=self._settings.since_minutes))
+        return to_ms(now - timedelta(minutes=self._settings.since_minutes))
 
     def _warn(self, key: str, reason: str) -> None:
         if reason in STALE or key in self._warned:
@@ -310,18 +253,3 @@ class _Listing(msgspec.Struct, frozen=True, rename={"token": "nextPageToken"}):
 
 def _whole(items: list[Item | BadItem]) -> list[Item]:
     return [i for i in items if isinstance(i, Item)]
-
-
-def _place_of(cursor: str | None) -> Place:
-    try:
-        return _places.decode(cursor) if cursor else Place()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Place()
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(max(ms, 0) / 1000, UTC)

@@ -1,110 +1,36 @@
-"""The runner's promises: nothing lost, the cursor last, ticks after mentions, others untouched."""
+"""The runner's promises: nothing lost, the cursor last, others untouched."""
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from scripted import (
+    FAST,
+    T0,
+    Script,
+    ids,
+    item,
+    new_log,
+    pages,
+    records,
+    runner,
+    settings,
+    until,
+)
 
-from connectors.contract import Fatal, Item, Page, Retryable, SourceSettings
+from connectors.contract import Item, Page, Retryable, SourceSettings
 from connectors.ingest import cursors, publisher
 from connectors.ingest.cursors import Saved
-from connectors.ingest.door import Door
-from connectors.ingest.match import Matcher
 from connectors.ingest.memory import BrandMemory, is_memory, key_prefix, load
-from connectors.ingest.runner import Runner
-from connectors.ingest.schedule import Backoff
 from connectors.memory_log import MemoryLog
 from connectors.settings import ConnectorsSettings
 from streams import codec
 from streams.log.port import Entry, Unavailable
 from streams.records import Batch, Tick
-from streams.settings import BrandSettings
-from streams.topics import CURSORS, DEAD, MENTIONS
-
-T0 = datetime(2025, 1, 1, tzinfo=UTC)
-FAST = Backoff(base_s=0.01, cap_s=0.02)
-MATCHER = Matcher({"kopi": BrandSettings(names=("kopi",))})
-
-
-def item(n: int, at: datetime | None = None) -> Item:
-    return Item(native_id=str(n), published_at=at or T0 + timedelta(seconds=n), text=f"kopi {n}")
-
-
-class Script:
-    """Answers `fetch` from a list; an exception in it is raised; the cursor counts the pages."""
-
-    Settings: ClassVar[type[SourceSettings]] = SourceSettings
-
-    def __init__(self, answers: Sequence[Page | Exception]) -> None:
-        self.answers = list(answers)
-        self.asked: list[str | None] = []
-        self.closed = 0
-
-    async def fetch(self, cursor: str | None) -> Page:
-        self.asked.append(cursor)
-        if not self.answers:
-            return Page((), cursor, ended=True)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def close(self) -> None:
-        self.closed += 1
-
-
-def settings(**values: Any) -> SourceSettings:
-    return SourceSettings(**{"type": "script", "poll_s": 0.05, "run": "r", **values})
-
-
-def runner(connector: Any, log: MemoryLog, name: str = "s", **values: Any) -> Runner:
-    source = values.pop("settings", settings())
-    memory = values.pop("memory", None)
-    return Runner(
-        name,
-        connector,
-        source,
-        Door(name, MATCHER, run=source.run, memory=memory),
-        log,
-        partitions=(0, 1),
-        options=values.pop("options", ConnectorsSettings(tick_every_s=0.05)),
-        backoff=FAST,
-        rng=random.Random(1),
-        **values,
-    )
-
-
-async def new_log() -> MemoryLog:
-    log = MemoryLog()
-    await log.ensure()
-    return log
-
-
-async def records(log: MemoryLog, partitions: Sequence[int] | None = None) -> list[Batch | Tick]:
-    read = log.read(MENTIONS, partitions=partitions)
-    return [codec.mentions.decode(r.value or b"") async for c in read for r in c]
-
-
-async def ids(log: MemoryLog) -> list[str]:
-    batches = [r for r in await records(log) if isinstance(r, Batch)]
-    return [m.id for b in batches for m in b.mentions]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # watches plain state, not an event
-            await asyncio.sleep(0.005)
-
-
-def pages(count: int, size: int = 3) -> list[Page]:
-    return [
-        Page(tuple(item(p * size + n) for n in range(size)), str(p + 1), more=p + 1 < count)
-        for p in range(count)
-    ]
+from streams.topics import CURSORS, DEAD
 
 
 def test_all_pages_arrive_once_and_the_end_closes_every_minute() -> None:
@@ -198,8 +124,8 @@ def test_an_outage_in_mid_reading_holds_back_every_source_in_bounds_and_is_told_
         refused, published = log.refused, len(await ids(log))
         await until(lambda: log.refused > refused + 200)  # a long outage
         assert [len(s.asked) for s in scripts] == asked
-        assert all(r._held + len(r._batcher) <= 3 for r in runs)
-        assert all(len(r._waiting) <= 3 for r in runs)
+        assert all(len(r._outbox) <= 3 for r in runs)
+        assert all(len(r._outbox._waiting) <= 3 for r in runs)
         assert await cursors.load(log) == places
         assert len(await ids(log)) == published
         log.away = False
@@ -298,91 +224,6 @@ def test_a_fetch_that_hangs_counts_as_failed() -> None:
         log, script = await new_log(), Hanging(pages(1))
         await runner(script, log, settings=settings(timeout_s=0.05)).run()
         assert len(await ids(log)) == 3
-
-    asyncio.run(story())
-
-
-def test_a_fatal_source_says_that_it_is_blind_and_the_others_go_on() -> None:
-    async def story() -> None:
-        log = await new_log()
-        bad = runner(Script([Fatal("set SIAGA_TOKEN")]), log, "bad")
-        good = runner(Script(pages(2)), log, "good")
-        task = asyncio.create_task(bad.run())
-        await good.run()
-        await until(lambda: bad.stopped.is_set())
-        await asyncio.sleep(0.15)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        ticks = [r for r in await records(log) if isinstance(r, Tick) and r.source == "bad"]
-        assert ticks
-        assert not any(t.healthy for t in ticks)
-        saved = (await cursors.load(log))["bad", "r"]
-        assert (saved.state, saved.detail) == ("stopped", "set SIAGA_TOKEN")
-        assert sorted(await ids(log)) == sorted(f"good:{n}" for n in range(6))
-
-    asyncio.run(story())
-
-
-def test_a_tick_never_overtakes_a_mention_before_its_watermark() -> None:
-    async def story() -> None:
-        log = await new_log()
-        minutes = [
-            Page(
-                tuple(item(m * 10 + n, T0 + timedelta(minutes=m, seconds=n)) for n in range(5)),
-                str(m),
-                more=True,
-                watermark=T0 + timedelta(minutes=m),
-                clock=T0 + timedelta(minutes=m),
-            )
-            for m in range(20)
-        ]
-        await runner(Script(minutes), log).run()
-        for p in (0, 1):
-            high = datetime.min.replace(tzinfo=UTC)
-            async for chunk in log.read(MENTIONS, partitions=[p]):
-                for record in chunk:
-                    found = codec.mentions.decode(record.value or b"")
-                    if isinstance(found, Tick):
-                        assert found.watermark >= high
-                        high = found.watermark
-                    else:
-                        assert all(m.published_at >= high for m in found.mentions)
-        ticks = [r for r in await records(log) if isinstance(r, Tick) and not r.ended]
-        assert len(ticks) >= 20 * 2  # each minute of the replay's clock, to both partitions
-
-    asyncio.run(story())
-
-
-def test_a_live_source_that_answers_moves_its_watermark_without_items() -> None:
-    async def story() -> None:
-        log = await new_log()
-        quiet = Script([Page((), None)] * 200)
-        task = asyncio.create_task(runner(quiet, log, settings=settings(lateness_s=5)).run())
-        await asyncio.sleep(0.3)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        marks = [r.watermark for r in (await records(log, [0])) if isinstance(r, Tick)]
-        assert marks == sorted(marks)
-        assert marks[-1] > marks[0]
-        assert datetime.now(UTC) - marks[-1] < timedelta(seconds=10)
-
-    asyncio.run(story())
-
-
-def test_a_failing_source_keeps_its_watermark_and_ticks_unhealthy() -> None:
-    async def story() -> None:
-        log = await new_log()
-        script = Script([Page((item(1),), "1"), Retryable("down", after_s=60)])
-        run = runner(script, log)
-        task = asyncio.create_task(run.run())
-        await until(lambda: run.state == "failing")
-        await asyncio.sleep(0.2)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        ticks = [r for r in await records(log) if isinstance(r, Tick)]
-        sick = [t for t in ticks if not t.healthy]
-        assert len(sick) >= 2
-        assert len({t.watermark for t in sick}) == 1
 
     asyncio.run(story())
 

@@ -8,7 +8,8 @@ import pytest
 from detectors.anomaly.reading import Reading
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
-from detectors.incidents.incident import Change, IncidentState, Lesson, margin_at, step
+from detectors.incidents.episode import Change
+from detectors.incidents.incident import IncidentState, Lesson, margin_at, step
 from detectors.incidents.severity import ALERT, CRISIS, NORMAL, WATCH, SeverityConfig
 
 CONFIG = SeverityConfig()
@@ -334,6 +335,11 @@ def test_a_slow_burn_is_told_once_not_after_every_acute_incident() -> None:
     _, changes = play(calm(0, 60) + acute + after)
     assert told(changes)[-1][0] == "closed"
     assert "reopened" not in [kind for kind, _ in told(changes)]
+
+
+def test_a_damaged_snapshot_is_refused_as_such() -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        IncidentState.restore(IncidentState().snapshot()[:1] + b"\xc1")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from page_site import Site
 
 from detectors.anomaly.reading import Reading
 from streams.codec import encode
@@ -257,3 +258,9 @@ async def receiving() -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         server.close()
+
+
+@pytest.fixture
+def site(make: SimpleNamespace, tmp_path: Path) -> Site:
+    """A page of a crisis."""
+    return Site(make, tmp_path)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,13 +19,14 @@ from streams.service import CannotStart
 from streams.topics import TOPICS
 
 WITHIN_S = 20
+LADDER = '[oncall.people.dewi]\n[[oncall.ladder]]\nafter_minutes = 15\nwho = ["dewi"]\n'
 
 
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIAGA_TELEGRAM_TOKEN", "123:secret")
     monkeypatch.setattr(service, "WAIT_INITIAL_S", 0.01)
-    monkeypatch.setattr(service, "RETRY_S", 0.01)
+    monkeypatch.setattr("streams.log.patience.AGAIN_S", 0.01)
 
 
 @contextlib.asynccontextmanager
@@ -41,6 +42,29 @@ async def serving(settings: Any, log: Any) -> AsyncIterator[None]:
             await task
 
 
+@contextlib.asynccontextmanager
+async def alerting(
+    make: SimpleNamespace,
+    folder: Path,
+    *,
+    only: str = "",
+    more: str = "",
+    answers: Sequence[tuple[int, float | None]] = (),
+) -> AsyncIterator[tuple[Any, Any]]:
+    """The service over a log without incidents, and the receiver of its targets.
+
+    `only`: "webhooks" or "telegram", by default both; `more`: further configuration.
+    """
+    async with make.receiving() as receiver:
+        log = make.log()
+        await log.ensure(TOPICS)
+        receiver.answers = list(answers)
+        hook, chat = receiver.toml().split("[alerts.telegram")
+        toml = {"webhooks": hook, "telegram": f"[alerts.telegram{chat}"}.get(only, receiver.toml())
+        async with serving(make.settings(more + toml, folder), log):
+            yield receiver, log
+
+
 def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, WITHIN_S))
 
@@ -49,17 +73,14 @@ def test_an_incident_reaches_webhook_and_telegram_once(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            async with serving(make.settings(receiver.toml(), tmp_path), log):
-                await log.append([make.entry(make.incident())] * 2)
-                refresh = make.incident(sequence=1, change="evidence", observed=99.0)
-                await log.append([make.entry(refresh)])
-                over = make.incident(sequence=2, level=0, closed_at=make.now, change="closed")
-                await log.append([make.entry(over)])
-                await receiver.heard(4)
-                await asyncio.sleep(0.1)
+        async with alerting(make, tmp_path) as (receiver, log):
+            await log.append([make.entry(make.incident())] * 2)
+            refresh = make.incident(sequence=1, change="evidence", observed=99.0)
+            await log.append([make.entry(refresh)])
+            over = make.incident(sequence=2, level=0, closed_at=make.now, change="closed")
+            await log.append([make.entry(over)])
+            await receiver.heard(4)
+            await asyncio.sleep(0.1)
         hooks = [body for path, _, body in receiver.got if path == "/hook"]
         chats = [body for path, _, body in receiver.got if path != "/hook"]
         assert [h["status"] for h in hooks] == ["firing", "resolved"]
@@ -126,17 +147,13 @@ def test_a_failing_target_is_tried_again_and_holds_up_nobody(
 
 def test_telegrams_own_retry_after_is_obeyed(make: SimpleNamespace, tmp_path: Path) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            receiver.answers = [(429, 1.0)]
-            only_chat = receiver.toml().split("[alerts.telegram")[1]
-            async with serving(make.settings("[alerts.telegram" + only_chat, tmp_path), log):
-                await log.append([make.entry(make.incident())])
-                await receiver.heard(1)
-                began = asyncio.get_running_loop().time()
-                await receiver.heard(2)
-                assert asyncio.get_running_loop().time() - began >= 0.9
+        slow = [(429, 1.0)]
+        async with alerting(make, tmp_path, only="telegram", answers=slow) as (receiver, log):
+            await log.append([make.entry(make.incident())])
+            await receiver.heard(1)
+            began = asyncio.get_running_loop().time()
+            await receiver.heard(2)
+            assert asyncio.get_running_loop().time() - began >= 0.9
 
     run(test())
 
@@ -145,33 +162,26 @@ def test_a_refused_message_is_skipped_and_the_next_one_is_told(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            receiver.answers = [(400, None)]
-            before = _sent("webhook", "refused")
-            toml = receiver.toml().split("[alerts.telegram")[0]
-            async with serving(make.settings(toml, tmp_path), log):
-                await log.append([make.entry(make.incident(level=2))])
-                await receiver.heard(1)
-                await log.append([make.entry(make.incident(level=3, sequence=1))])
-                await receiver.heard(2)
-            assert _sent("webhook", "refused") - before == 1
+        before = _sent("webhook", "refused")
+        refusing = [(400, None)]
+        async with alerting(make, tmp_path, only="webhooks", answers=refusing) as (receiver, log):
+            await log.append([make.entry(make.incident(level=2))])
+            await receiver.heard(1)
+            await log.append([make.entry(make.incident(level=3, sequence=1))])
+            await receiver.heard(2)
+        assert _sent("webhook", "refused") - before == 1
 
     run(test())
 
 
 def test_only_the_configured_runs_are_told(make: SimpleNamespace, tmp_path: Path) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            toml = '[alerts]\nruns = ["demo"]\n' + receiver.toml().split("[alerts.telegram")[0]
-            async with serving(make.settings(toml, tmp_path), log):
-                await log.append([make.entry(make.incident())])
-                await log.append([make.entry(make.incident(id="demo/kirana/1", run="demo"))])
-                await receiver.heard(1)
-                await asyncio.sleep(0.1)
+        demo = '[alerts]\nruns = ["demo"]\n'
+        async with alerting(make, tmp_path, only="webhooks", more=demo) as (receiver, log):
+            await log.append([make.entry(make.incident())])
+            await log.append([make.entry(make.incident(id="demo/kirana/1", run="demo"))])
+            await receiver.heard(1)
+            await asyncio.sleep(0.1)
         assert [body["run"] for _, _, body in receiver.got] == ["demo"]
 
     run(test())
@@ -179,13 +189,10 @@ def test_only_the_configured_runs_are_told(make: SimpleNamespace, tmp_path: Path
 
 def test_an_unreadable_record_stops_nothing(make: SimpleNamespace, tmp_path: Path) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            async with serving(make.settings(receiver.toml(), tmp_path), log):
-                bad = make.entry(make.incident())._replace(value=b'{"id": 3')
-                await log.append([bad, bad._replace(value=None), make.entry(make.incident())])
-                await receiver.heard(2)
+        async with alerting(make, tmp_path) as (receiver, log):
+            bad = make.entry(make.incident())._replace(value=b'{"id": 3')
+            await log.append([bad, bad._replace(value=None), make.entry(make.incident())])
+            await receiver.heard(2)
 
     run(test())
 
@@ -194,18 +201,12 @@ def test_nobody_acknowledged_so_the_next_step_is_told_once(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            toml = receiver.toml().split("[alerts.telegram")[0] + (
-                '[oncall.people.dewi]\ntelegram = "dewi_pr"\n'
-                '[[oncall.ladder]]\nafter_minutes = 15\nwho = ["dewi"]\n'
-            )
-            async with serving(make.settings(toml, tmp_path), log):
-                # opened long ago by the wall clock: its time is over at once
-                await log.append([make.entry(make.incident())])
-                await receiver.heard(2)
-                await asyncio.sleep(0.2)
+        dewi = LADDER.replace("dewi]\n", 'dewi]\ntelegram = "dewi_pr"\n')
+        async with alerting(make, tmp_path, only="webhooks", more=dewi) as (receiver, log):
+            # opened long ago by the wall clock: its time is over at once
+            await log.append([make.entry(make.incident())])
+            await receiver.heard(2)
+            await asyncio.sleep(0.2)
         bodies = [body for _, _, body in receiver.got]
         assert [b["status"] for b in bodies] == ["firing", "escalated"]
         assert bodies[1]["oncall"] == ["@dewi_pr"]
@@ -216,16 +217,10 @@ def test_nobody_acknowledged_so_the_next_step_is_told_once(
 
 def test_an_acknowledged_incident_does_not_climb(make: SimpleNamespace, tmp_path: Path) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            toml = receiver.toml().split("[alerts.telegram")[0] + (
-                '[oncall.people.dewi]\n[[oncall.ladder]]\nafter_minutes = 15\nwho = ["dewi"]\n'
-            )
-            async with serving(make.settings(toml, tmp_path), log):
-                await log.append([make.entry(make.incident(acknowledged_by="sari"))])
-                await receiver.heard(1)
-                await asyncio.sleep(0.2)
+        async with alerting(make, tmp_path, only="webhooks", more=LADDER) as (receiver, log):
+            await log.append([make.entry(make.incident(acknowledged_by="sari"))])
+            await receiver.heard(1)
+            await asyncio.sleep(0.2)
         assert [body["status"] for _, _, body in receiver.got] == ["firing"]
 
     run(test())
@@ -235,21 +230,15 @@ def test_a_snoozed_incident_does_not_climb_until_the_snooze_ends(
     make: SimpleNamespace, tmp_path: Path
 ) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            toml = receiver.toml().split("[alerts.telegram")[0] + (
-                '[oncall.people.dewi]\n[[oncall.ladder]]\nafter_minutes = 15\nwho = ["dewi"]\n'
-            )
-            async with serving(make.settings(toml, tmp_path), log):
-                until = datetime.now(UTC) + timedelta(hours=1)
-                await log.append([make.entry(make.incident(snoozed_until=until))])
-                await receiver.heard(1)
-                await asyncio.sleep(2.5)  # the ladder is looked at every 2 s
-                assert len(receiver.got) == 1
-                over = datetime.now(UTC) - timedelta(seconds=1)
-                await log.append([make.entry(make.incident(sequence=1, snoozed_until=over))])
-                await receiver.heard(2)
+        async with alerting(make, tmp_path, only="webhooks", more=LADDER) as (receiver, log):
+            until = datetime.now(UTC) + timedelta(hours=1)
+            await log.append([make.entry(make.incident(snoozed_until=until))])
+            await receiver.heard(1)
+            await asyncio.sleep(2.5)  # the ladder is looked at every 2 s
+            assert len(receiver.got) == 1
+            over = datetime.now(UTC) - timedelta(seconds=1)
+            await log.append([make.entry(make.incident(sequence=1, snoozed_until=over))])
+            await receiver.heard(2)
         assert [body["status"] for _, _, body in receiver.got] == ["firing", "escalated"]
 
     run(test())
@@ -257,15 +246,12 @@ def test_a_snoozed_incident_does_not_climb_until_the_snooze_ends(
 
 def test_who_takes_it_is_told_to_the_others(make: SimpleNamespace, tmp_path: Path) -> None:
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            async with serving(make.settings(receiver.toml(), tmp_path), log):
-                await log.append([make.entry(make.incident())])
-                await receiver.heard(2)
-                taken = make.incident(sequence=1, change="acknowledged", acknowledged_by="Sari <b>")
-                await log.append([make.entry(taken)])
-                await receiver.heard(4)
+        async with alerting(make, tmp_path) as (receiver, log):
+            await log.append([make.entry(make.incident())])
+            await receiver.heard(2)
+            taken = make.incident(sequence=1, change="acknowledged", acknowledged_by="Sari <b>")
+            await log.append([make.entry(taken)])
+            await receiver.heard(4)
         texts = [body["text"] for path, _, body in receiver.got if path != "/hook"]
         assert texts[1].startswith("✅ <b>Sari &lt;b&gt; is on it</b>")
         hooks = [body for path, _, body in receiver.got if path == "/hook"]
@@ -299,14 +285,10 @@ def test_the_bots_token_never_reaches_a_log(
     caplog.set_level("DEBUG", "siaga.alerts")
 
     async def test() -> None:
-        async with make.receiving() as receiver:
-            log = make.log()
-            await log.ensure(TOPICS)
-            receiver.answers = [(500, None)]
-            toml = "[alerts.telegram" + receiver.toml().split("[alerts.telegram")[1]
-            async with serving(make.settings(toml, tmp_path), log):
-                await log.append([make.entry(make.incident())])
-                await receiver.heard(2)
+        away = [(500, None)]
+        async with alerting(make, tmp_path, only="telegram", answers=away) as (receiver, log):
+            await log.append([make.entry(make.incident())])
+            await receiver.heard(2)
 
     run(test())
     assert "bot***" in caplog.text

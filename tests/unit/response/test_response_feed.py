@@ -110,7 +110,7 @@ def test_an_unreadable_record_is_left_out_and_the_rest_is_shown(make: SimpleName
 
 
 def test_a_log_that_is_away_is_waited_for(make: SimpleNamespace, monkeypatch: Any) -> None:
-    monkeypatch.setattr("response.page.feed.RETRY_S", 0.01)
+    monkeypatch.setattr("streams.log.patience.AGAIN_S", 0.01)
 
     async def test() -> None:
         log, view = make.log(), View()

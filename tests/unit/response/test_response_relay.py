@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from response.links import Ticket, short, sign
 from response.notify.relay import Relay
-from response.notify.service import Writer
+from response.notify.writer import Writer
 from response.page.app import build
 from response.page.guard import Guard
 from response.page.people import People

@@ -1,4 +1,4 @@
-"""A first look at a person's file: which brands and channels it names."""
+"""A first look at a person's file: its source's name, its brands and channels."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +12,23 @@ from connectors.sources.tabular.rows import Row
 from streams.service import CannotStart
 
 MOST_BRANDS = 100
+"""Titles that are noted at the first look."""
 MOST_CHANNELS = 20
+"""More are no closed set: the column holds something else."""
+
+
+def source_name(path: Path) -> str:
+    """Return a label-safe name for a file.
+
+    >>> source_name(Path("data/Tweets 2015.csv.gz"))
+    'tweets-2015'
+    """
+    return slug(path.name.partition(".")[0])[:63].strip("-_") or "file"
 
 
 class Found(NamedTuple):
+    """What the first look has shown."""
+
     brands: dict[str, str]
     """Title by name."""
     source: dict[str, Any]
