@@ -18,6 +18,8 @@ CAP_SD = 4.0
 CAP_MENTIONS = 3.0
 SETTLE_BLOCKS = 8
 """Blocks before anything is compared: the first ones only say how large the series is."""
+NO_SURPRISE = neg_log_tail(0.0)
+"""Of a step in which no window holds more than was expected: most of them."""
 
 
 class CountEngine:
@@ -75,7 +77,7 @@ class CountEngine:
         if known is not None and known[0] == x and known[1] == mean:
             return known[2], known[3]
         z, where = self.windows.best(x, mean)
-        s = neg_log_tail(z)
+        s = neg_log_tail(z) if z > 0.0 else NO_SURPRISE
         self._known = (x, mean, s, where)
         return s, where
 
@@ -86,7 +88,8 @@ class CountEngine:
         self.windows.push(x, mean)
         self.block_x += x
         self.block_n += 1.0
-        self._leave(start_s + self.step_s)
+        if (start_s + self.step_s) // self.block_s != self.mean_block:
+            self._leave(start_s + self.step_s)
 
     def steps_left(self, start_s: int) -> int:
         """Steps from `start_s` to the end of its block, at least 1."""
@@ -99,7 +102,9 @@ class CountEngine:
         self._known = None
         self.windows.push_empty(steps, mean)
         self.block_n += steps
-        self._leave(start_s + steps * self.step_s)
+        end_s = start_s + steps * self.step_s
+        if end_s // self.block_s != self.mean_block:
+            self._leave(end_s)
 
     def hold(self, steps: float, end_s: int) -> None:
         """Let time pass until `end_s` without learning."""
@@ -127,10 +132,8 @@ class CountEngine:
         return self.mean
 
     def _leave(self, end_s: int) -> None:
-        block = end_s // self.block_s
-        if block != self.mean_block:
-            self._close()
-            self._open(block)
+        self._close()
+        self._open(end_s // self.block_s)
 
     def _open(self, block: int) -> None:
         self.mean = self._mean_of(block)
@@ -240,29 +243,28 @@ class CountDetector(Detector):
             self.refresh_upper()
 
     def quiet(self, steps: int, *, start_s: int) -> None:
-        engine = self.engine
+        engine, tail = self.engine, self.tail
+        step_s = engine.step_s
         self._pass_gap(start_s)
         at = start_s
         while steps > 0:
-            now = min(steps, engine.steps_left(at))
+            now = left = min(steps, engine.steps_left(at))
             block = engine.mean_block
             mean = engine.expect(at)
-            left = now
             # The surprise falls from step to step of an empty stretch: look until it is calm.
             while left > 0:
                 s = engine.surprise(0.0, mean)[0] if engine.settled else 0.0
-                if s <= self.tail.calm_below():
-                    self.tail.learn_calm(left)
-                    engine.empty(left, at)
-                    at += left * engine.step_s
-                    left = 0
+                if s <= tail.calm_below():
+                    taken = left
+                    tail.learn_calm(taken)
                 else:
-                    self.tail.learn(s)
-                    engine.empty(1, at)
-                    at += engine.step_s
-                    left -= 1
+                    taken = 1
+                    tail.learn(s)
+                engine.empty(taken, at)
+                at += taken * step_s
+                left -= taken
             steps -= now
-            self.seen_s += now * engine.step_s
+            self.seen_s += now * step_s
             if engine.mean_block != block:
                 self.refresh_upper()
         self.clock = at

@@ -82,10 +82,6 @@ class Level:
         self.cov = 0.0
         self.var = 0.0
 
-    def factor(self, hour: int) -> float:
-        prior = self.rhythm_prior * self.per_hour * self.base_x / self.base_n + self.RHYTHM_MENTIONS
-        return (self.bins_x[hour] + prior) / (self.bins_n[hour] + prior)
-
     def weekday(self, t_s: float) -> float:
         """Factor of the day of the week (UTC), 1 until it is known."""
         day = int(t_s // 86_400) % DAYS
@@ -103,7 +99,12 @@ class Level:
         hour = math.floor(at)
         share = at - hour
         first = hour % HOURS
-        return (1.0 - share) * self.factor(first) + share * self.factor((first + 1) % HOURS)
+        second = (first + 1) % HOURS
+        x, n = self.bins_x, self.bins_n
+        prior = self.rhythm_prior * self.per_hour * self.base_x / self.base_n + self.RHYTHM_MENTIONS
+        return (1.0 - share) * ((x[first] + prior) / (n[first] + prior)) + share * (
+            (x[second] + prior) / (n[second] + prior)
+        )
 
     def persistence(self) -> float:
         """Rho, 0..1."""
