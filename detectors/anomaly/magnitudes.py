@@ -161,8 +161,9 @@ class MagnitudeDetector(Detector):
         known = self._surprise(value)
         self.tail.learn(known.surprise)
         now = min(known.step, STEP_CAP)
+        average = self.average
         for i, keep in enumerate(self.keep):
-            self.average[i] = keep * self.average[i] + (1.0 - keep) * now
+            average[i] = keep * average[i] + (1.0 - keep) * now
         self._fade_often(1)
         self._learned()
         self.seen_s += self.dials.step_s
