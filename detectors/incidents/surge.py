@@ -223,11 +223,16 @@ def _anchored(amount: Amount, surge: Surge, start_s: int) -> Amount:
     return msgspec.structs.replace(amount, expected=expected, slack=SLACK * expected)
 
 
+def lasting_gain(score: float) -> float:
+    """What a window with this score adds to `lasting`."""
+    # Half of the e-value: neighbouring windows of restless conversations go together.
+    return 0.5 * (0.5 * score - _LOG_2)
+
+
 def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, window_s: int) -> float:
     if surge is None or smooth < GONE:
         return 0.0
-    # Half of the e-value: neighbouring windows of restless conversations go together.
-    gain = 0.5 * (0.5 * score - _LOG_2)
+    gain = lasting_gain(score)
     if gain > 0.0 and age_s < window_s:
         # The first window has spoken by its score; a lower score takes back at once.
         return surge.lasting

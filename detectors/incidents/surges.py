@@ -1,6 +1,5 @@
 """All surges of a brand, one minute on: brand level, topics and channels."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from detectors.anomaly.reading import Reading
@@ -61,7 +60,8 @@ def advance(
         rested = surge if detection.blind else rest(surge, start_s=detection.start_s)
         if rested is not None:
             after.append(rested)
-    after.sort(key=lambda s: (-s.evidence, s.key))
+    if len(after) > 1:
+        after.sort(key=lambda s: (-(s.smooth + s.lasting), s.key))
     return tuple(after[:MAX_SURGES]), hot
 
 
@@ -71,14 +71,13 @@ def rest_all(surges: tuple[Surge, ...], start_s: int) -> tuple[Surge, ...]:
     return tuple(surge for surge in rested if surge is not None)
 
 
-def _series(detection: Detection) -> Iterator[tuple[str, tuple[Reading, ...]]]:
-    yield "", detection.readings
-    if not detection.topic_readings and not detection.channel_readings:
-        return
+def _series(detection: Detection) -> list[tuple[str, tuple[Reading, ...]]]:
+    series = [("", detection.readings)]
     for topic, readings in sorted(detection.topic_readings.items()):
-        yield f"topic/{topic}/", readings
+        series.append((f"topic/{topic}/", readings))
     for channel, readings in sorted(detection.channel_readings.items()):
-        yield f"channel/{channel}/", readings
+        series.append((f"channel/{channel}/", readings))
+    return series
 
 
 class _Sums(NamedTuple):
