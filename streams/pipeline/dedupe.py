@@ -137,6 +137,7 @@ class Horizon:
         self._newest = 0
         self._by_hour = 0
         self._forgotten_s = -inf
+        self._rested = -inf
         # What `changes` gives out: full segments, hours whose last segment grew, dropped names.
         self._full: dict[tuple[int, int], bytes] = {}
         self._grown: dict[int, None] = {}
@@ -200,8 +201,10 @@ class Horizon:
     def forget(self, *, watermark_s: float, horizon_s: float) -> None:
         """Drop the hours that were last used a horizon before the watermark; let others rest."""
         rested = (watermark_s - RESTS_AFTER_S) // SLOT_S
-        for slot in [s for s in self._slots if s < rested]:
-            del self._slots[slot]
+        if rested != self._rested:
+            self._rested = rested
+            for slot in [s for s in self._slots if s < rested]:
+                del self._slots[slot]
         # In whole quarters of an hour: most minutes have nothing to look through.
         now_s = watermark_s // FORGET_EVERY_S * FORGET_EVERY_S
         if now_s <= self._forgotten_s:
