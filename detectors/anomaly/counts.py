@@ -227,6 +227,8 @@ class CountDetector(Detector):
         self._learn(value, engine.surprise(value, engine.expect(start_s))[0], start_s)
 
     def _pass_gap(self, start_s: int) -> None:
+        if start_s == self.clock:
+            return
         gap = (start_s - self.clock) // self.engine.step_s if self.clock else 0
         if gap > 0:
             self.engine.hold(gap, start_s)

@@ -1,7 +1,6 @@
 """The engine of signals that are magnitudes (reach): often zero, and heavy-tailed otherwise."""
 
 import math
-from typing import NamedTuple
 
 from detectors.anomaly.config import BankConfig
 from detectors.anomaly.detector import UPPER_SCORE, Detector
@@ -29,24 +28,12 @@ LOOKS = 1.8
 """A step and two windows around it are some 1.8 independent looks."""
 
 
-class _Known(NamedTuple):
-    """How surprising a value is."""
+_Known = tuple[float, float, float, int]
+"""A value, its step's surprise, the largest surprise, and which window has it."""
 
-    value: float
-    step: float
-    surprise: float
-    where: int
-
-
-class _Look(NamedTuple):
-    """What does not change within a block of how a window is looked at."""
-
-    at: int
-    keep: float
-    mean: float
-    ninth: float
-    """Variance over nine squared means, and its root."""
-    root: float
+_Look = tuple[int, float, float, float, float]
+"""What stays the same within a block of how a window is looked at: its place and fade, the mean,
+the variance over nine squared means, and the root of that."""
 
 
 class MagnitudeDetector(Detector):
@@ -98,10 +85,10 @@ class MagnitudeDetector(Detector):
         beyond = t + math.log1p(math.exp(-t)) if t > 0.0 else math.log1p(math.exp(t))
         return beyond - math.log(self.often_x / self.often_n)
 
-    def _surprise(self, value: float) -> "_Known":
+    def _surprise(self, value: float) -> _Known:
         """-ln p of the step, and of it or of a window that ends with it, and which it is."""
         known = self._known
-        if known is not None and known.value == value:
+        if known is not None and known[0] == value:
             return known
         step = best = self._step_surprise(value)
         where = 0
@@ -114,7 +101,7 @@ class MagnitudeDetector(Detector):
                 s = neg_log_tail((ratio**THIRD - 1.0 + ninth) / root)
                 if s > best:
                     best, where = s, i + 1
-        self._known = known = _Known(value, step, best, where)
+        self._known = known = (value, step, best, where)
         return known
 
     def _upper(self) -> float:
@@ -137,7 +124,7 @@ class MagnitudeDetector(Detector):
     def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:  # noqa: ARG002 - the chance of a value in part of a step is close to that of a whole one
         value = self.value(x)
         warming = self.warming
-        known = self._surprise(value)
+        _, _, s, where = self._surprise(value)
         bound = self._bound
         if bound is None:
             bound = self._bound = self._upper()
@@ -146,9 +133,9 @@ class MagnitudeDetector(Detector):
             value,
             self.often_x / self.often_n * math.expm1(min(self.middle, 60.0)),
             bound,
-            None if warming else self.tail.score(known.surprise),
+            None if warming else self.tail.score(s),
             warming,
-            int(self.lengths[known.where] * self.dials.step_s),
+            int(self.lengths[where] * self.dials.step_s),
         )
 
     def learn(self, x: Features, *, start_s: int, held: bool = False) -> None:
@@ -158,9 +145,9 @@ class MagnitudeDetector(Detector):
             self._fade_windows(1)
             return
         value = self.value(x)
-        known = self._surprise(value)
-        self.tail.learn(known.surprise)
-        now = min(known.step, STEP_CAP)
+        _, step, s, _ = self._surprise(value)
+        self.tail.learn(s)
+        now = min(step, STEP_CAP)
         average = self.average
         for i, keep in enumerate(self.keep):
             average[i] = keep * average[i] + (1.0 - keep) * now
@@ -182,7 +169,7 @@ class MagnitudeDetector(Detector):
             now = min(steps, max(1, -(-(end - at) // step_s)))
             left = now
             while left > 0:
-                s = self._surprise(0.0).surprise
+                s = self._surprise(0.0)[2]
                 if s <= tail.calm_below():
                     taken = left
                     tail.learn_calm(taken)
@@ -214,7 +201,8 @@ class MagnitudeDetector(Detector):
 
     def _fade_often(self, steps: int) -> None:
         f = self.fade**steps
-        self.often_x = max(self.often_x * f, 1e-3)
+        often = self.often_x * f
+        self.often_x = often if often > 1e-3 else 1e-3
         self.often_n = f * self.often_n + (1.0 - f) / (1.0 - self.fade)
 
     def _end_block(self, start_s: int) -> None:
@@ -237,7 +225,7 @@ class MagnitudeDetector(Detector):
         """Work out what stays the same until the windows' mean and variance are taught again."""
         ninths = [v / (9.0 * m * m) for m, v in zip(self.mean, self.variance, strict=True)]
         self._looks = tuple(
-            _Look(i, keep, self.mean[i], ninths[i], math.sqrt(ninths[i]))
+            (i, keep, self.mean[i], ninths[i], math.sqrt(ninths[i]))
             for i, keep in enumerate(self.keep)
         )
         self._learned()

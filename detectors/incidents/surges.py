@@ -30,6 +30,7 @@ def advance(
     before = {surge.key: surge for surge in surges}
     after: list[Surge] = []
     hot = False
+    start_s, score_cap = detection.start_s, config.score_cap
     for prefix, readings in _series(detection):
         sums: _Sums | None = None
         for reading in readings:
@@ -50,14 +51,14 @@ def advance(
                 key,
                 reading,
                 _amount(reading, sums),
-                start_s=detection.start_s,
-                score_cap=config.score_cap,
+                start_s=start_s,
+                score_cap=score_cap,
                 at_once=reading.signal == "velocity",
             )
             if grown is not None:
                 after.append(grown)
     for surge in before.values():
-        rested = surge if detection.blind else rest(surge, start_s=detection.start_s)
+        rested = surge if detection.blind else rest(surge, start_s=start_s)
         if rested is not None:
             after.append(rested)
     if len(after) > 1:
@@ -135,16 +136,7 @@ def _amount(reading: Reading, sums: _Sums) -> Amount:
         slack, steady = None, False
     elif reading.signal in AT_ONCE:
         slack, steady = None, False
-    return Amount(
-        observed=observed,
-        expected=expected,
-        mentions=mentions,
-        negative=negative,
-        usual_share=share,
-        slack=slack,
-        steady=steady,
-        window_s=window_s,
-    )
+    return Amount(observed, expected, mentions, negative, share, slack, steady, window_s)
 
 
 def _usual_share(volume: Reading | None, negative: Reading | None) -> float:

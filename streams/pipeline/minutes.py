@@ -107,8 +107,8 @@ class OpenMinute(msgspec.Struct):
             reach=self.reach,
             top_reach=self.top_reach,
             own=self.own,
-            by_channel=dict(self.by_channel),
-            by_topic=dict(self.by_topic),
+            by_channel=self.by_channel.copy(),
+            by_topic=self.by_topic.copy(),
         )
 
 
