@@ -142,16 +142,18 @@ class CountEngine:
         self.block_n = 0.0
 
     def _close(self) -> None:
-        usual = self.mean * self.block_n
-        spread = max(self.windows.dispersion)
-        cap = usual + CAP_SD * math.sqrt(usual + spread * usual * usual) + CAP_MENTIONS
-        if not self.settled:
-            cap = self.block_x
+        settled = self.settled
+        x = self.block_x
+        if not settled:
             self.windows.settle()
+        elif x > CAP_MENTIONS:
+            usual = self.mean * self.block_n
+            spread = max(self.windows.dispersion)
+            x = min(x, usual + CAP_SD * math.sqrt(usual + spread * usual * usual) + CAP_MENTIONS)
         middle = (self.mean_block + 0.5) * self.block_s
         share = min(1.0, self.block_n * self.step_s / self.block_s)
-        self.level.learn(min(self.block_x, cap), self.block_n, middle, share)
-        if self.settled:
+        self.level.learn(x, self.block_n, middle, share)
+        if settled:
             self.windows.learn_dispersion(self.blocks - self.unknown)
         self.blocks += 1.0
         self.block_x = 0.0
