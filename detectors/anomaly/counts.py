@@ -55,6 +55,8 @@ class CountEngine:
         self.blocks = 0.0
         self._known: tuple[float, float, float, int] | None = None
         """The last surprise until something is learned: who reads a minute then learns it."""
+        self._falling: float | None = None
+        """What no further empty step of this block exceeds; None: not known."""
 
     @property
     def settled(self) -> bool:
@@ -81,10 +83,20 @@ class CountEngine:
         self._known = (x, mean, s, where)
         return s, where
 
+    def empty_surprise(self, mean: float, calm: float) -> float:
+        """-ln p of an empty step; below `calm` it may be that of an earlier one of the stretch.
+
+        It falls from step to step: what was seen fades and what was expected grows.
+        """
+        s = self._falling
+        if s is None or s > calm:
+            s = self._falling = self.surprise(0.0, mean)[0]
+        return s
+
     def step(self, x: float, start_s: int) -> None:
         """Take in one closed step."""
         mean = self._enter(start_s)
-        self._known = None
+        self._known = self._falling = None
         self.windows.push(x, mean)
         self.block_x += x
         self.block_n += 1.0
@@ -108,7 +120,7 @@ class CountEngine:
 
     def hold(self, steps: float, end_s: int) -> None:
         """Let time pass until `end_s` without learning."""
-        self._known = None
+        self._known = self._falling = None
         self.windows.pass_time(steps)
         blocks = end_s // self.block_s - self.mean_block
         if self.mean_block >= 0 and blocks > 0:
@@ -137,6 +149,7 @@ class CountEngine:
 
     def _open(self, block: int) -> None:
         self.mean = self._mean_of(block)
+        self._falling = None
         self.mean_block = block
         self.block_x = 0.0
         self.block_n = 0.0
@@ -166,7 +179,7 @@ class CountEngine:
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
-        self._known = None
+        self._known = self._falling = None
         self.block_x, self.block_n, self.mean = state[:3]
         self.mean_block = int(state[3])
         self.blocks = state[4]
@@ -257,8 +270,9 @@ class CountDetector(Detector):
             mean = engine.expect(at)
             # The surprise falls from step to step of an empty stretch: look until it is calm.
             while left > 0:
-                s = engine.surprise(0.0, mean)[0] if engine.settled else 0.0
-                if s <= tail.calm_below():
+                calm = tail.calm_below()
+                s = engine.empty_surprise(mean, calm) if engine.settled else 0.0
+                if s <= calm:
                     taken = left
                     tail.learn_calm(taken)
                 else:

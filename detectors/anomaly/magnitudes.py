@@ -67,6 +67,8 @@ class MagnitudeDetector(Detector):
         self._looks: tuple[_Look, ...] = ()
         self._known: _Known | None = None
         """The last value that was read, until something is learned: who reads then learns it."""
+        self._falling: float | None = None
+        """What no further empty step of this block exceeds; None: not known."""
         self._bound: float | None = None
         """The upper bound, likewise: it is the same for every value."""
         self._block_begins()
@@ -146,6 +148,7 @@ class MagnitudeDetector(Detector):
             return
         value = self.value(x)
         _, step, s, _ = self._surprise(value)
+        self._falling = None
         self.tail.learn(s)
         now = min(step, STEP_CAP)
         average = self.average
@@ -169,8 +172,12 @@ class MagnitudeDetector(Detector):
             now = min(steps, max(1, -(-(end - at) // step_s)))
             left = now
             while left > 0:
-                s = self._surprise(0.0)[2]
-                if s <= tail.calm_below():
+                calm = tail.calm_below()
+                s = self._falling
+                # As of a count: the surprise falls from step to step of an empty stretch.
+                if s is None or s > calm:
+                    s = self._falling = self._surprise(0.0)[2]
+                if s <= calm:
                     taken = left
                     tail.learn_calm(taken)
                 else:
@@ -228,6 +235,7 @@ class MagnitudeDetector(Detector):
             (i, keep, self.mean[i], ninths[i], math.sqrt(ninths[i]))
             for i, keep in enumerate(self.keep)
         )
+        self._falling = None
         self._learned()
 
     def _learn_value(self, y: float) -> None:
