@@ -94,7 +94,7 @@ class MagnitudeDetector(Detector):
             return known
         step = best = self._step_surprise(value)
         where = 0
-        now = step if step < STEP_CAP else STEP_CAP
+        now = min(step, STEP_CAP)
         average = self.average
         for i, keep, mean, ninth, root in self._looks:
             ratio = (keep * average[i] + (1.0 - keep) * now) / mean
@@ -208,8 +208,7 @@ class MagnitudeDetector(Detector):
 
     def _fade_often(self, steps: int) -> None:
         f = self.fade**steps
-        often = self.often_x * f
-        self.often_x = often if often > 1e-3 else 1e-3
+        self.often_x = max(self.often_x * f, 1e-3)
         self.often_n = f * self.often_n + (1.0 - f) / (1.0 - self.fade)
 
     def _end_block(self, start_s: int) -> None:

@@ -103,11 +103,8 @@ class Tail:
     def learn(self, s: float) -> None:
         """Learn that one step had surprise `s`."""
         h = math.sqrt(s) if s > 0.0 else 0.0
-        n = self.n + 1.0
-        memory = self.memory
-        self.n = n if n < memory else memory
-        n = self.n + self.prior
-        rate = 1.0 / (n if n < memory else memory)
+        self.n = min(self.n + 1.0, self.memory)
+        rate = 1.0 / min(self.n + self.prior, self.memory)
         low, high, excess = self.low, self.high, self.excess
         # A quantile rises by (local scale) / p per exceedance, and falls by p of that otherwise.
         low_step = (high - low) / LN10 * rate
@@ -130,11 +127,8 @@ class Tail:
         """Learn `steps` steps below both quantiles at once."""
         if steps <= 0:
             return
-        memory = self.memory
-        n = self.n + self.prior + 0.5 * (steps + 1.0)
-        rate = steps / (n if n < memory else memory)
-        n = self.n + steps
-        self.n = n if n < memory else memory
+        rate = steps / min(self.n + self.prior + 0.5 * (steps + 1.0), self.memory)
+        self.n = min(self.n + steps, self.memory)
         self.run = 0.0
         low, high = self.low, self.high
         low += (high - low) * math.expm1(-rate / LN10)
@@ -146,8 +140,10 @@ class Tail:
 
     def _in_order(self, low: float, high: float) -> None:
         least = self.LEAST
-        self.low = low = low if low > least else least
-        self.high = high if high > low + least else low + least
+        if low < least:
+            low = least
+        self.low = low
+        self.high = max(high, low + least)
 
     SIZE = 6
 

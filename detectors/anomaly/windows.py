@@ -86,7 +86,7 @@ class Windows:
             x = top / c - keep * observed[i]
             if x < least:
                 least = x
-        return least if least > 0.0 else 0.0
+        return max(least, 0.0)
 
     def push(self, x: float, mean: float) -> None:
         observed, usual = self.observed, self.usual

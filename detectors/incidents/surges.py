@@ -74,10 +74,10 @@ def rest_all(surges: tuple[Surge, ...], start_s: int) -> tuple[Surge, ...]:
 
 def _series(detection: Detection) -> list[tuple[str, tuple[Reading, ...]]]:
     series = [("", detection.readings)]
-    for topic, readings in sorted(detection.topic_readings.items()):
-        series.append((f"topic/{topic}/", readings))
-    for channel, readings in sorted(detection.channel_readings.items()):
-        series.append((f"channel/{channel}/", readings))
+    if topics := detection.topic_readings:
+        series += [(f"topic/{topic}/", topics[topic]) for topic in sorted(topics)]
+    if channels := detection.channel_readings:
+        series += [(f"channel/{channel}/", channels[channel]) for channel in sorted(channels)]
     return series
 
 

@@ -111,7 +111,6 @@ class OpenMinute(msgspec.Struct):
             by_topic=self.by_topic.copy(),
         )
 
-
     def _voices(self) -> int:
         """Distinct authors; most minutes hold one mention, which needs no estimate."""
         if self.mentions > 1:
