@@ -105,8 +105,8 @@ class CountEngine:
 
     def steps_left(self, start_s: int) -> int:
         """Steps from `start_s` to the end of its block, at least 1."""
-        end = (start_s // self.block_s + 1) * self.block_s
-        return max(1, -(-(end - start_s) // self.step_s))
+        left_s = self.block_s - start_s % self.block_s
+        return -(-left_s // self.step_s)
 
     def empty(self, steps: int, start_s: int) -> None:
         """Take in `steps` empty steps, which end no later than their block."""

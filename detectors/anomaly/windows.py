@@ -123,15 +123,21 @@ class Windows:
             if m <= 0.0:
                 continue
             q = c * observed[i] / m - 1.0
+            e = q * q
             cap = Z_CAP_SQUARED * (dispersion[i] + 1.0 / m)
-            e = min(q * q, cap) - 1.0 / m
+            if e > cap:
+                e = cap
+            e -= 1.0 / m
             # Small means say little of dispersion: weight by information, at most 1.
             w = m / (1.0 + m)
             w *= w
             disp_e[i] = fade * disp_e[i] + w * e
             disp_w[i] = fade * disp_w[i] + w
-            dispersion[i] = max(disp_e[i] / disp_w[i], LEAST_DISPERSION)
-            ninth[i] = dispersion[i] / 9.0
+            d = disp_e[i] / disp_w[i]
+            if d < LEAST_DISPERSION:
+                d = LEAST_DISPERSION
+            dispersion[i] = d
+            ninth[i] = d / 9.0
 
     def state(self) -> list[float]:
         return [*self.observed, *self.usual, *self.disp_e, *self.disp_w, *self.dispersion]
