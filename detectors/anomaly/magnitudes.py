@@ -31,9 +31,8 @@ LOOKS = 1.8
 _Known = tuple[float, float, float, int]
 """A value, its step's surprise, the largest surprise, and which window has it."""
 
-_Look = tuple[int, float, float, float, float]
-"""What stays the same within a block of how a window is looked at: its place and fade, the mean,
-the variance over nine squared means, and the root of that."""
+_Shape = tuple[float, float]
+"""Of a window's gamma variable: its variance over nine squared means, and the root of that."""
 
 
 class MagnitudeDetector(Detector):
@@ -64,14 +63,14 @@ class MagnitudeDetector(Detector):
         self.average = [1.0] * len(self.keep)
         self.mean = [1.0] * len(self.keep)
         self.variance = [1.0 / w for w in lengths]
-        self._looks: tuple[_Look, ...] = ()
+        self._shapes: tuple[_Shape, ...] | None = None
+        """Of the windows, until their mean and variance are taught; None: not asked for."""
         self._known: _Known | None = None
         """The last value that was read, until something is learned: who reads then learns it."""
-        self._falling: float | None = None
-        """What no further empty step of this block exceeds; None: not known."""
         self._bound: float | None = None
         """The upper bound, likewise: it is the same for every value."""
-        self._block_begins()
+        self._falling: float | None = None
+        """What no further empty step of this block exceeds; None: not known."""
 
     def value(self, x: Features) -> float:
         """Return the magnitude that this signal watches."""
@@ -95,10 +94,11 @@ class MagnitudeDetector(Detector):
         step = best = self._step_surprise(value)
         where = 0
         now = min(step, STEP_CAP)
-        average = self.average
-        for i, keep, mean, ninth, root in self._looks:
-            ratio = (keep * average[i] + (1.0 - keep) * now) / mean
+        average, mean = self.average, self.mean
+        for i, keep in enumerate(self.keep):
+            ratio = (keep * average[i] + (1.0 - keep) * now) / mean[i]
             if ratio > 1.0:
+                ninth, root = self._shape(i)
                 # Wilson and Hilferty (1931): a gamma variable's cube root is close to normal.
                 s = neg_log_tail((ratio**THIRD - 1.0 + ninth) / root)
                 if s > best:
@@ -106,13 +106,21 @@ class MagnitudeDetector(Detector):
         self._known = known = (value, step, best, where)
         return known
 
+    def _shape(self, window: int) -> _Shape:
+        shapes = self._shapes
+        if shapes is None:
+            ninths = [v / (9.0 * m * m) for m, v in zip(self.mean, self.variance, strict=True)]
+            shapes = self._shapes = tuple([(ninth, math.sqrt(ninth)) for ninth in ninths])
+        return shapes[window]
+
     def _upper(self) -> float:
         """Return the value at which the step or a window reaches `UPPER_SCORE`."""
         need = self.tail.surprise_at(UPPER_SCORE)
         upper_z = self.upper_z
-        for i, keep, mean, ninth, root in self._looks:
+        for i, keep in enumerate(self.keep):
+            ninth, root = self._shape(i)
             ratio = max(upper_z * root + 1.0 - ninth, 0.0) ** 3
-            now = (ratio * mean - keep * self.average[i]) / (1.0 - keep)
+            now = (ratio * self.mean[i] - keep * self.average[i]) / (1.0 - keep)
             if now < min(need, STEP_CAP):
                 need = now
         t = need + math.log(self.often_x / self.often_n)
@@ -225,16 +233,10 @@ class MagnitudeDetector(Detector):
             self.variance[i] += rate * (min(d * d, cap) - self.variance[i])
             self.variance[i] = max(self.variance[i], 1e-6)
         self.refresh_upper()
-        self._block_begins()
+        self._taught()
 
-    def _block_begins(self) -> None:
-        """Work out what stays the same until the windows' mean and variance are taught again."""
-        ninths = [v / (9.0 * m * m) for m, v in zip(self.mean, self.variance, strict=True)]
-        self._looks = tuple(
-            (i, keep, self.mean[i], ninths[i], math.sqrt(ninths[i]))
-            for i, keep in enumerate(self.keep)
-        )
-        self._falling = None
+    def _taught(self) -> None:
+        self._shapes = self._falling = None
         self._learned()
 
     def _learn_value(self, y: float) -> None:
@@ -262,4 +264,4 @@ class MagnitudeDetector(Detector):
         at += 5
         parts = [list(state[at + k * n : at + (k + 1) * n]) for k in range(3)]
         self.average, self.mean, self.variance = parts
-        self._block_begins()
+        self._taught()
