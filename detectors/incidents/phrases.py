@@ -134,5 +134,10 @@ def shares(
         if not best or weights[best] < LEAST_SHARE * total:
             break
         found[best] = weights[best] / total
-        documents = [d for d in documents if best not in d[1]]
+        # What one text alone says will not be a phrase: most pairs of words go here.
+        documents = [
+            (weight, {phrase: None for phrase in phrases if counts[phrase] > 1})
+            for weight, phrases in documents
+            if best not in phrases
+        ]
     return found
