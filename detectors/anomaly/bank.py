@@ -86,7 +86,7 @@ class Bank:
         `elapsed_ratio` < 1 is the open minute: what is expected of it is scaled by that share.
         """
         return tuple(
-            d.read(x, start_s=start_s, elapsed_ratio=elapsed_ratio) for d in self.detectors
+            [d.read(x, start_s=start_s, elapsed_ratio=elapsed_ratio) for d in self.detectors]
         )
 
     def learn_one(self, x: Features, *, start_s: int, held: bool = False) -> None:

@@ -18,6 +18,8 @@ CAP_SD = 4.0
 CAP_MENTIONS = 3.0
 SETTLE_BLOCKS = 8
 """Blocks before anything is compared: the first ones only say how large the series is."""
+NO_SURPRISE = neg_log_tail(0.0)
+"""Of a step in which no window holds more than was expected: most of them."""
 
 
 class CountEngine:
@@ -53,6 +55,8 @@ class CountEngine:
         self.blocks = 0.0
         self._known: tuple[float, float, float, int] | None = None
         """The last surprise until something is learned: who reads a minute then learns it."""
+        self._falling: float | None = None
+        """What no further empty step of this block exceeds; None: not known."""
 
     @property
     def settled(self) -> bool:
@@ -75,23 +79,34 @@ class CountEngine:
         if known is not None and known[0] == x and known[1] == mean:
             return known[2], known[3]
         z, where = self.windows.best(x, mean)
-        s = neg_log_tail(z)
+        s = neg_log_tail(z) if z > 0.0 else NO_SURPRISE
         self._known = (x, mean, s, where)
         return s, where
+
+    def empty_surprise(self, mean: float, calm: float) -> float:
+        """-ln p of an empty step; below `calm` it may be that of an earlier one of the stretch.
+
+        It falls from step to step: what was seen fades and what was expected grows.
+        """
+        s = self._falling
+        if s is None or s > calm:
+            s = self._falling = self.surprise(0.0, mean)[0]
+        return s
 
     def step(self, x: float, start_s: int) -> None:
         """Take in one closed step."""
         mean = self._enter(start_s)
-        self._known = None
+        self._known = self._falling = None
         self.windows.push(x, mean)
         self.block_x += x
         self.block_n += 1.0
-        self._leave(start_s + self.step_s)
+        if (start_s + self.step_s) // self.block_s != self.mean_block:
+            self._leave(start_s + self.step_s)
 
     def steps_left(self, start_s: int) -> int:
         """Steps from `start_s` to the end of its block, at least 1."""
-        end = (start_s // self.block_s + 1) * self.block_s
-        return max(1, -(-(end - start_s) // self.step_s))
+        left_s = self.block_s - start_s % self.block_s
+        return -(-left_s // self.step_s)
 
     def empty(self, steps: int, start_s: int) -> None:
         """Take in `steps` empty steps, which end no later than their block."""
@@ -99,11 +114,13 @@ class CountEngine:
         self._known = None
         self.windows.push_empty(steps, mean)
         self.block_n += steps
-        self._leave(start_s + steps * self.step_s)
+        end_s = start_s + steps * self.step_s
+        if end_s // self.block_s != self.mean_block:
+            self._leave(end_s)
 
     def hold(self, steps: float, end_s: int) -> None:
         """Let time pass until `end_s` without learning."""
-        self._known = None
+        self._known = self._falling = None
         self.windows.pass_time(steps)
         blocks = end_s // self.block_s - self.mean_block
         if self.mean_block >= 0 and blocks > 0:
@@ -127,28 +144,29 @@ class CountEngine:
         return self.mean
 
     def _leave(self, end_s: int) -> None:
-        block = end_s // self.block_s
-        if block != self.mean_block:
-            self._close()
-            self._open(block)
+        self._close()
+        self._open(end_s // self.block_s)
 
     def _open(self, block: int) -> None:
         self.mean = self._mean_of(block)
+        self._falling = None
         self.mean_block = block
         self.block_x = 0.0
         self.block_n = 0.0
 
     def _close(self) -> None:
-        usual = self.mean * self.block_n
-        spread = max(self.windows.dispersion)
-        cap = usual + CAP_SD * math.sqrt(usual + spread * usual * usual) + CAP_MENTIONS
-        if not self.settled:
-            cap = self.block_x
+        settled = self.settled
+        x = self.block_x
+        if not settled:
             self.windows.settle()
+        elif x > CAP_MENTIONS:
+            usual = self.mean * self.block_n
+            spread = max(self.windows.dispersion)
+            x = min(x, usual + CAP_SD * math.sqrt(usual + spread * usual * usual) + CAP_MENTIONS)
         middle = (self.mean_block + 0.5) * self.block_s
         share = min(1.0, self.block_n * self.step_s / self.block_s)
-        self.level.learn(min(self.block_x, cap), self.block_n, middle, share)
-        if self.settled:
+        self.level.learn(x, self.block_n, middle, share)
+        if settled:
             self.windows.learn_dispersion(self.blocks - self.unknown)
         self.blocks += 1.0
         self.block_x = 0.0
@@ -161,7 +179,7 @@ class CountEngine:
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
-        self._known = None
+        self._known = self._falling = None
         self.block_x, self.block_n, self.mean = state[:3]
         self.mean_block = int(state[3])
         self.blocks = state[4]
@@ -224,6 +242,8 @@ class CountDetector(Detector):
         self._learn(value, engine.surprise(value, engine.expect(start_s))[0], start_s)
 
     def _pass_gap(self, start_s: int) -> None:
+        if start_s == self.clock:
+            return
         gap = (start_s - self.clock) // self.engine.step_s if self.clock else 0
         if gap > 0:
             self.engine.hold(gap, start_s)
@@ -240,29 +260,29 @@ class CountDetector(Detector):
             self.refresh_upper()
 
     def quiet(self, steps: int, *, start_s: int) -> None:
-        engine = self.engine
+        engine, tail = self.engine, self.tail
+        step_s = engine.step_s
         self._pass_gap(start_s)
         at = start_s
         while steps > 0:
-            now = min(steps, engine.steps_left(at))
+            now = left = min(steps, engine.steps_left(at))
             block = engine.mean_block
             mean = engine.expect(at)
-            left = now
             # The surprise falls from step to step of an empty stretch: look until it is calm.
             while left > 0:
-                s = engine.surprise(0.0, mean)[0] if engine.settled else 0.0
-                if s <= self.tail.calm_below():
-                    self.tail.learn_calm(left)
-                    engine.empty(left, at)
-                    at += left * engine.step_s
-                    left = 0
+                calm = tail.calm_below()
+                s = engine.empty_surprise(mean, calm) if engine.settled else 0.0
+                if s <= calm:
+                    taken = left
+                    tail.learn_calm(taken)
                 else:
-                    self.tail.learn(s)
-                    engine.empty(1, at)
-                    at += engine.step_s
-                    left -= 1
+                    taken = 1
+                    tail.learn(s)
+                engine.empty(taken, at)
+                at += taken * step_s
+                left -= taken
             steps -= now
-            self.seen_s += now * engine.step_s
+            self.seen_s += now * step_s
             if engine.mean_block != block:
                 self.refresh_upper()
         self.clock = at

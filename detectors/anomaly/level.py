@@ -33,8 +33,8 @@ class Level:
 
     __slots__ = (
         "base_fade", "base_n", "base_x", "bins_n", "bins_x", "carry_fade", "carry_n", "carry_x",
-        "cov", "day_fade", "days_n", "days_x", "hour_fade", "per_hour", "rho_fade", "rhythm_prior",
-        "var",
+        "cov", "day_fade", "day_keep", "day_prior", "days_n", "days_x", "hour_fade", "hour_keep",
+        "hour_prior", "per_day", "rho_fade", "var",
     )  # fmt: skip
 
     RHO_PRIOR = 0.5
@@ -64,13 +64,19 @@ class Level:
         carry_s: float,
         prior_rate: float,
     ) -> None:
-        self.per_hour = max(3600.0 / step_s, 1e-9)
+        per_hour = max(3600.0 / step_s, 1e-9)
+        self.per_day = HOURS * per_hour
         self.base_fade = math.exp(-block_s / (86_400.0 * base_days))
         self.hour_fade = block_s / (3600.0 * rhythm_days)
         self.carry_fade = math.exp(-block_s / carry_s) if carry_s > 0 else 0.0
         self.rho_fade = self.base_fade
         self.day_fade = block_s / (86_400.0 * rhythm_days * self.WEEKDAY_MEMORY)
-        self.rhythm_prior = rhythm_prior_days
+        # What a whole block leaves of an hour and of a weekday: nearly all blocks are whole.
+        self.hour_keep = math.exp(-self.hour_fade)
+        self.day_keep = math.exp(-self.day_fade)
+        # Steps that "no rhythm" is worth in an hour, and days in a weekday.
+        self.hour_prior = rhythm_prior_days * per_hour
+        self.day_prior = self.WEEKDAY_PRIOR * rhythm_prior_days
         self.base_n = max(1800.0 / step_s, 0.25)
         self.base_x = prior_rate * self.base_n
         self.bins_x = [0.0] * HOURS
@@ -82,15 +88,11 @@ class Level:
         self.cov = 0.0
         self.var = 0.0
 
-    def factor(self, hour: int) -> float:
-        prior = self.rhythm_prior * self.per_hour * self.base_x / self.base_n + self.RHYTHM_MENTIONS
-        return (self.bins_x[hour] + prior) / (self.bins_n[hour] + prior)
-
     def weekday(self, t_s: float) -> float:
         """Factor of the day of the week (UTC), 1 until it is known."""
         day = int(t_s // 86_400) % DAYS
-        usual = HOURS * self.per_hour * self.base_x / self.base_n
-        prior = self.WEEKDAY_PRIOR * self.rhythm_prior * usual + self.RHYTHM_MENTIONS
+        usual = self.per_day * self.base_x / self.base_n
+        prior = self.day_prior * usual + self.RHYTHM_MENTIONS
         return (self.days_x[day] + prior) / (self.days_n[day] + prior)
 
     def rhythm(self, t_s: float) -> float:
@@ -103,7 +105,12 @@ class Level:
         hour = math.floor(at)
         share = at - hour
         first = hour % HOURS
-        return (1.0 - share) * self.factor(first) + share * self.factor((first + 1) % HOURS)
+        second = (first + 1) % HOURS
+        x, n = self.bins_x, self.bins_n
+        prior = self.hour_prior * self.base_x / self.base_n + self.RHYTHM_MENTIONS
+        return (1.0 - share) * ((x[first] + prior) / (n[first] + prior)) + share * (
+            (x[second] + prior) / (n[second] + prior)
+        )
 
     def persistence(self) -> float:
         """Rho, 0..1."""
@@ -149,11 +156,12 @@ class Level:
             self.carry_x = self.carry_fade * self.carry_x + x
             self.carry_n = self.carry_fade * self.carry_n + usual
         hour = int(t_s // 3600) % HOURS
-        fade = math.exp(-self.hour_fade * block_share)
+        whole = block_share == 1.0
+        fade = self.hour_keep if whole else math.exp(-self.hour_fade * block_share)
         self.bins_x[hour] = fade * self.bins_x[hour] + x
         self.bins_n[hour] = fade * self.bins_n[hour] + base * weekday * steps
         day = int(t_s // 86_400) % DAYS
-        fade = math.exp(-self.day_fade * block_share)
+        fade = self.day_keep if whole else math.exp(-self.day_fade * block_share)
         most = self.WEEKDAY_MOST * usual + self.CARRY_PRIOR
         self.days_x[day] = fade * self.days_x[day] + min(x, most)
         self.days_n[day] = fade * self.days_n[day] + base * hourly * steps

@@ -28,6 +28,13 @@ LOOKS = 1.8
 """A step and two windows around it are some 1.8 independent looks."""
 
 
+_Known = tuple[float, float, float, int]
+"""A value, its step's surprise, the largest surprise, and which window has it."""
+
+_Shape = tuple[float, float]
+"""Of a window's gamma variable: its variance over nine squared means, and the root of that."""
+
+
 class MagnitudeDetector(Detector):
     """-log10 P(so large a value in a step, or such values for 5 or 15 minutes).
 
@@ -56,6 +63,14 @@ class MagnitudeDetector(Detector):
         self.average = [1.0] * len(self.keep)
         self.mean = [1.0] * len(self.keep)
         self.variance = [1.0 / w for w in lengths]
+        self._shapes: tuple[_Shape, ...] | None = None
+        """Of the windows, until their mean and variance are taught; None: not asked for."""
+        self._known: _Known | None = None
+        """The last value that was read, until something is learned: who reads then learns it."""
+        self._bound: float | None = None
+        """The upper bound, likewise: it is the same for every value."""
+        self._falling: float | None = None
+        """What no further empty step of this block exceeds; None: not known."""
 
     def value(self, x: Features) -> float:
         """Return the magnitude that this signal watches."""
@@ -71,27 +86,40 @@ class MagnitudeDetector(Detector):
         beyond = t + math.log1p(math.exp(-t)) if t > 0.0 else math.log1p(math.exp(t))
         return beyond - math.log(self.often_x / self.often_n)
 
-    def _surprise(self, step: float) -> tuple[float, int]:
-        """-ln p of the step or of a window that ends with it, and which it is."""
-        best, where = step, 0
+    def _surprise(self, value: float) -> _Known:
+        """-ln p of the step, and of it or of a window that ends with it, and which it is."""
+        known = self._known
+        if known is not None and known[0] == value:
+            return known
+        step = best = self._step_surprise(value)
+        where = 0
         now = min(step, STEP_CAP)
+        average, mean = self.average, self.mean
         for i, keep in enumerate(self.keep):
-            ratio = (keep * self.average[i] + (1.0 - keep) * now) / self.mean[i]
+            ratio = (keep * average[i] + (1.0 - keep) * now) / mean[i]
             if ratio > 1.0:
+                ninth, root = self._shape(i)
                 # Wilson and Hilferty (1931): a gamma variable's cube root is close to normal.
-                ninth = self.variance[i] / (9.0 * self.mean[i] * self.mean[i])
-                z = (ratio**THIRD - 1.0 + ninth) / math.sqrt(ninth)
-                s = neg_log_tail(z)
+                s = neg_log_tail((ratio**THIRD - 1.0 + ninth) / root)
                 if s > best:
                     best, where = s, i + 1
-        return best, where
+        self._known = known = (value, step, best, where)
+        return known
+
+    def _shape(self, window: int) -> _Shape:
+        shapes = self._shapes
+        if shapes is None:
+            ninths = [v / (9.0 * m * m) for m, v in zip(self.mean, self.variance, strict=True)]
+            shapes = self._shapes = tuple([(ninth, math.sqrt(ninth)) for ninth in ninths])
+        return shapes[window]
 
     def _upper(self) -> float:
         """Return the value at which the step or a window reaches `UPPER_SCORE`."""
         need = self.tail.surprise_at(UPPER_SCORE)
+        upper_z = self.upper_z
         for i, keep in enumerate(self.keep):
-            ninth = self.variance[i] / (9.0 * self.mean[i] * self.mean[i])
-            ratio = max(self.upper_z * math.sqrt(ninth) + 1.0 - ninth, 0.0) ** 3
+            ninth, root = self._shape(i)
+            ratio = max(upper_z * root + 1.0 - ninth, 0.0) ** 3
             now = (ratio * self.mean[i] - keep * self.average[i]) / (1.0 - keep)
             if now < min(need, STEP_CAP):
                 need = now
@@ -106,12 +134,15 @@ class MagnitudeDetector(Detector):
     def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:  # noqa: ARG002 - the chance of a value in part of a step is close to that of a whole one
         value = self.value(x)
         warming = self.warming
-        s, where = self._surprise(self._step_surprise(value))
+        _, _, s, where = self._surprise(value)
+        bound = self._bound
+        if bound is None:
+            bound = self._bound = self._upper()
         return Reading(
             self.signal,
             value,
             self.often_x / self.often_n * math.expm1(min(self.middle, 60.0)),
-            self._upper(),
+            bound,
             None if warming else self.tail.score(s),
             warming,
             int(self.lengths[where] * self.dials.step_s),
@@ -124,12 +155,15 @@ class MagnitudeDetector(Detector):
             self._fade_windows(1)
             return
         value = self.value(x)
-        step = self._step_surprise(value)
-        self.tail.learn(self._surprise(step)[0])
+        _, step, s, _ = self._surprise(value)
+        self._falling = None
+        self.tail.learn(s)
         now = min(step, STEP_CAP)
+        average = self.average
         for i, keep in enumerate(self.keep):
-            self.average[i] = keep * self.average[i] + (1.0 - keep) * now
+            average[i] = keep * average[i] + (1.0 - keep) * now
         self._fade_often(1)
+        self._learned()
         self.seen_s += self.dials.step_s
         if value > 0.0:
             self.often_x += 1.0
@@ -138,6 +172,7 @@ class MagnitudeDetector(Detector):
 
     def quiet(self, steps: int, *, start_s: int) -> None:
         self._pass_gap(start_s)
+        tail = self.tail
         step_s = self.dials.step_s
         at = start_s
         while steps > 0:
@@ -145,13 +180,17 @@ class MagnitudeDetector(Detector):
             now = min(steps, max(1, -(-(end - at) // step_s)))
             left = now
             while left > 0:
-                s, _ = self._surprise(0.0)
-                calm = s <= self.tail.calm_below()
-                taken = left if calm else 1
-                if calm:
-                    self.tail.learn_calm(taken)
+                calm = tail.calm_below()
+                s = self._falling
+                # As of a count: the surprise falls from step to step of an empty stretch.
+                if s is None or s > calm:
+                    s = self._falling = self._surprise(0.0)[2]
+                if s <= calm:
+                    taken = left
+                    tail.learn_calm(taken)
                 else:
-                    self.tail.learn(s)
+                    taken = 1
+                    tail.learn(s)
                 self._fade_windows(taken)
                 left -= taken
             self._fade_often(now)
@@ -166,9 +205,14 @@ class MagnitudeDetector(Detector):
         if gap > 0:
             self._fade_windows(gap)
 
+    def _learned(self) -> None:
+        self._known = self._bound = None
+
     def _fade_windows(self, steps: int) -> None:
+        self._learned()
+        average = self.average
         for i, keep in enumerate(self.keep):
-            self.average[i] *= keep**steps
+            average[i] *= keep**steps
 
     def _fade_often(self, steps: int) -> None:
         f = self.fade**steps
@@ -189,6 +233,11 @@ class MagnitudeDetector(Detector):
             self.variance[i] += rate * (min(d * d, cap) - self.variance[i])
             self.variance[i] = max(self.variance[i], 1e-6)
         self.refresh_upper()
+        self._taught()
+
+    def _taught(self) -> None:
+        self._shapes = self._falling = None
+        self._learned()
 
     def _learn_value(self, y: float) -> None:
         if self.values == 0.0:
@@ -215,3 +264,4 @@ class MagnitudeDetector(Detector):
         at += 5
         parts = [list(state[at + k * n : at + (k + 1) * n]) for k in range(3)]
         self.average, self.mean, self.variance = parts
+        self._taught()

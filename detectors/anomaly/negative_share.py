@@ -71,19 +71,27 @@ class NegativeShare(Detector):
         self.block_x = 0.0
         self.block_n = 0.0
         self.block = -1
+        self._known: tuple[float, float, float, int] | None = None
+        """The last surprise until something is learned: who reads a minute then learns it."""
         self.tail = Tail(
             max(1.0, LOOKS_PER_SCALE * n), event=config.event_steps, cap=config.event_cap
         )
         self.refresh_upper()
 
-    def _surprise(self, n: float, x: float, share: float) -> tuple[float, int]:
+    def _surprise(self, n: float, x: float) -> tuple[float, int]:
+        """-ln p of so much negative mass among `n` mentions, and the window that says so."""
+        known = self._known
+        if known is not None and known[0] == n and known[1] == x:
+            return known[2], known[3]
         best, where = 0.0, 0
+        mentions, negative, usually = self.mentions, self.negative, self.usual
+        expected = n * self.share
         for i, keep in enumerate(self.keep):
             c = 1.0 + keep
-            total = c * (keep * self.mentions[i] + n)
-            mass = c * (keep * self.negative[i] + x)
-            usual = c * (keep * self.usual[i] + n * share)
+            mass = c * (keep * negative[i] + x)
+            usual = c * (keep * usually[i] + expected)
             if mass > usual > 0.0:
+                total = c * (keep * mentions[i] + n)
                 shrink = 1.0 / (self.unit * (1.0 + self.corr[i] * max(total - 1.0, 0.0)))
                 a = max(mass * shrink, 1e-6)
                 b = max((total - mass) * shrink, 0.0) + 1.0
@@ -91,12 +99,14 @@ class NegativeShare(Detector):
                 z = beta_z(a, b, p / (1.0 - p))
                 if z > best:
                     best, where = z, i
-        return neg_log_tail(best), where
+        s = neg_log_tail(best)
+        self._known = (n, x, s, where)
+        return s, where
 
     def read(self, x: Features, *, start_s: int, elapsed_ratio: float = 1.0) -> Reading:  # noqa: ARG002 - a share needs neither clock nor elapsed time
         n = x.mentions
         negative = min(x.negative, n)
-        s, where = self._surprise(n, negative, self.share)
+        s, where = self._surprise(n, negative)
         warming = self.warming
         keep = self.keep[where]
         total = keep * self.mentions[where] + n
@@ -128,15 +138,18 @@ class NegativeShare(Detector):
         n = x.mentions
         negative = min(x.negative, n)
         if n > 0.0:
-            s, _ = self._surprise(n, negative, self.share)
+            s, _ = self._surprise(n, negative)
             self.tail.learn(s)
             p = self.share
             d = min((negative - p * n) ** 2 / (p * (1.0 - p) * n), Z_CAP_SQUARED)
             self.unit = min(max(self.unit + (d - self.unit) / UNIT_MENTIONS, 0.05), 1.0)
+        self._known = None
+        mentions, mass, usual = self.mentions, self.negative, self.usual
+        expected = n * self.share
         for i, keep in enumerate(self.keep):
-            self.mentions[i] = keep * self.mentions[i] + n
-            self.negative[i] = keep * self.negative[i] + negative
-            self.usual[i] = keep * self.usual[i] + n * self.share
+            mentions[i] = keep * mentions[i] + n
+            mass[i] = keep * mass[i] + negative
+            usual[i] = keep * usual[i] + expected
         self.block_x += negative
         self.block_n += n
         self.seen_s += step
@@ -160,11 +173,13 @@ class NegativeShare(Detector):
             self._enter(self.clock - step)
 
     def _fade(self, steps: int) -> None:
+        self._known = None
+        mentions, negative, usual = self.mentions, self.negative, self.usual
         for i, keep in enumerate(self.keep):
             f = keep**steps
-            self.mentions[i] *= f
-            self.negative[i] *= f
-            self.usual[i] *= f
+            mentions[i] *= f
+            negative[i] *= f
+            usual[i] *= f
 
     def _enter(self, start_s: int) -> None:
         block = start_s // self.block_s
@@ -175,6 +190,7 @@ class NegativeShare(Detector):
         self.block = block
 
     def _close(self) -> None:
+        self._known = None
         p, n = self.share, self.block_n
         if n > 0.0:
             fade = settled_fade(self.fade, self.seen_s / self.block_s - self.unknown)
@@ -214,6 +230,7 @@ class NegativeShare(Detector):
         ]  # fmt: skip
 
     def load(self, state: list[float]) -> None:
+        self._known = None
         self.clock, self.seen_s, self.upper_z = int(state[0]), state[1], state[2]
         at = 3 + Tail.SIZE
         self.tail.load(state[3:at])

@@ -190,7 +190,8 @@ class Habits:
     def blind(self) -> tuple[str, ...]:
         """Channels that are silent beyond their habit; metrics read it in a thread of their own."""
         # A copy: a channel that joins meanwhile would end the look with an error.
-        return tuple(sorted(name for name, habit in list(self.channels.items()) if habit.blind))
+        found = [name for name, habit in list(self.channels.items()) if habit.blind]
+        return tuple(sorted(found)) if found else ()
 
     @property
     def lively(self) -> bool:

@@ -105,23 +105,23 @@ class Tail:
         h = math.sqrt(s) if s > 0.0 else 0.0
         self.n = min(self.n + 1.0, self.memory)
         rate = 1.0 / min(self.n + self.prior, self.memory)
-        low, high = self.low, self.high
+        low, high, excess = self.low, self.high, self.excess
         # A quantile rises by (local scale) / p per exceedance, and falls by p of that otherwise.
         low_step = (high - low) / LN10 * rate
-        self.low = low + low_step * (9.0 if h > low else -1.0)
+        low = low + low_step * (9.0 if h > low else -1.0)
         if h > high:
-            self.high = high + self.excess * rate * 99.0 * _share(
+            self.high = high + excess * rate * 99.0 * _share(
                 self.run, self.LONG_EVENTS * self.event
             )
             weight = _share(self.run, self.event)
             self.run += 1.0
             self.peaks = min(self.peaks + weight, self.PEAKS_MEMORY)
-            over = min(h - high, self.cap * self.excess)
-            self.excess += (over - self.excess) * weight / (self.peaks + self.EXCESS_PRIOR)
+            over = min(h - high, self.cap * excess)
+            self.excess = excess + (over - excess) * weight / (self.peaks + self.EXCESS_PRIOR)
         else:
-            self.high = high - self.excess * rate
+            self.high = high - excess * rate
             self.run = 0.0
-        self._keep_order()
+        self._in_order(low, self.high)
 
     def learn_calm(self, steps: int) -> None:
         """Learn `steps` steps below both quantiles at once."""
@@ -130,18 +130,20 @@ class Tail:
         rate = steps / min(self.n + self.prior + 0.5 * (steps + 1.0), self.memory)
         self.n = min(self.n + steps, self.memory)
         self.run = 0.0
-        gap = self.high - self.low
-        self.low += gap * math.expm1(-rate / LN10)
-        self.high -= self.excess * rate
-        self._keep_order()
+        low, high = self.low, self.high
+        low += (high - low) * math.expm1(-rate / LN10)
+        self._in_order(low, high - self.excess * rate)
 
     def calm_below(self) -> float:
         """Return a surprise that is safely below both quantiles while few steps are learned."""
         return 0.8 * self.low * self.low
 
-    def _keep_order(self) -> None:
-        self.low = max(self.low, self.LEAST)
-        self.high = max(self.high, self.low + self.LEAST)
+    def _in_order(self, low: float, high: float) -> None:
+        least = self.LEAST
+        if low < least:
+            low = least
+        self.low = low
+        self.high = max(high, low + least)
 
     SIZE = 6
 

@@ -1,6 +1,6 @@
 """Sums over several time scales at once, each against the sum of what was expected of it."""
 
-import math
+from math import inf, sqrt
 
 Z_CAP_SQUARED = 5.0
 """A block's squared deviation teaches the dispersion at most this many variances: with more, half a
@@ -34,7 +34,7 @@ class Windows:
 
     __slots__ = (
         "disp_e", "disp_w", "dispersion", "fade", "keep", "lengths", "ninth", "observed",
-        "usual",
+        "scales", "usual",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +42,8 @@ class Windows:
     ) -> None:
         self.lengths = lengths
         self.keep = tuple((w - 1.0) / (w + 1.0) for w in lengths)
+        self.scales = tuple((i, keep, 1.0 + keep) for i, keep in enumerate(self.keep))
+        """What the hot loops below need of each scale: its place, l and 1 + l."""
         self.fade = fade
         n = len(lengths)
         self.observed = [0.0] * n
@@ -55,17 +57,16 @@ class Windows:
     def best(self, x: float, mean: float) -> tuple[float, int]:
         """Largest z over the scales if the current step holds `x` where `mean` was expected."""
         best, where = 0.0, 0
-        for i, (keep, s, e, v) in enumerate(
-            zip(self.keep, self.observed, self.usual, self.ninth, strict=True)
-        ):
-            c = 1.0 + keep
-            t = c * (keep * s + x)
-            m = c * (keep * e + mean)
+        observed, usual, ninth = self.observed, self.usual, self.ninth
+        for i, keep, c in self.scales:
+            t = c * (keep * observed[i] + x)
+            m = c * (keep * usual[i] + mean)
             if t > m:
                 # surprise.count_z, inlined: this is the hottest line of the product.
+                v = ninth[i]
                 g = (t / m) ** 0.3333333333333333
                 u = 1.0 / (9.0 * t)
-                z = ((1.0 - u) * g - 1.0 + v) / math.sqrt(u * g * g + v)
+                z = ((1.0 - u) * g - 1.0 + v) / sqrt(u * g * g + v)
                 if z > best:
                     best, where = z, i
         return best, where
@@ -75,26 +76,31 @@ class Windows:
 
         Cornish-Fisher to the second order (Cornish and Fisher, 1938): within 0.3 of the score.
         """
-        least = math.inf
-        for i, keep in enumerate(self.keep):
-            c = 1.0 + keep
-            m = c * (keep * self.usual[i] + mean)
-            d = self.dispersion[i]
-            top = m + z * math.sqrt(m + d * m * m) + (z * z - 1.0) / 6.0 * (1.0 + 2.0 * d * m)
-            least = min(least, top / c - keep * self.observed[i])
+        least = inf
+        skew = (z * z - 1.0) / 6.0
+        observed, usual, dispersion = self.observed, self.usual, self.dispersion
+        for i, keep, c in self.scales:
+            m = c * (keep * usual[i] + mean)
+            dm = dispersion[i] * m
+            top = m + z * sqrt(m + dm * m) + skew * (1.0 + 2.0 * dm)
+            x = top / c - keep * observed[i]
+            if x < least:
+                least = x
         return max(least, 0.0)
 
     def push(self, x: float, mean: float) -> None:
-        for i, keep in enumerate(self.keep):
-            self.observed[i] = keep * self.observed[i] + x
-            self.usual[i] = keep * self.usual[i] + mean
+        observed, usual = self.observed, self.usual
+        for i, keep, _ in self.scales:
+            observed[i] = keep * observed[i] + x
+            usual[i] = keep * usual[i] + mean
 
     def push_empty(self, steps: int, mean: float) -> None:
         """`steps` empty steps of the same expectation."""
-        for i, keep in enumerate(self.keep):
+        observed, usual = self.observed, self.usual
+        for i, keep, _ in self.scales:
             f = keep**steps
-            self.observed[i] *= f
-            self.usual[i] = f * self.usual[i] + mean * (1.0 - f) / (1.0 - keep)
+            observed[i] *= f
+            usual[i] = f * usual[i] + mean * (1.0 - f) / (1.0 - keep)
 
     def pass_time(self, steps: float) -> None:
         """Steps that nothing is known of."""
@@ -110,21 +116,28 @@ class Windows:
     def learn_dispersion(self, known: float) -> None:
         """Compare observed and expected sums as they stand; called once a block."""
         fade = settled_fade(self.fade, known)
-        for i, keep in enumerate(self.keep):
-            c = 1.0 + keep
-            m = c * self.usual[i]
+        observed, usual, dispersion = self.observed, self.usual, self.dispersion
+        disp_e, disp_w, ninth = self.disp_e, self.disp_w, self.ninth
+        for i, _, c in self.scales:
+            m = c * usual[i]
             if m <= 0.0:
                 continue
-            q = c * self.observed[i] / m - 1.0
-            cap = Z_CAP_SQUARED * (self.dispersion[i] + 1.0 / m)
-            e = min(q * q, cap) - 1.0 / m
+            q = c * observed[i] / m - 1.0
+            e = q * q
+            cap = Z_CAP_SQUARED * (dispersion[i] + 1.0 / m)
+            if e > cap:
+                e = cap
+            e -= 1.0 / m
             # Small means say little of dispersion: weight by information, at most 1.
             w = m / (1.0 + m)
             w *= w
-            self.disp_e[i] = fade * self.disp_e[i] + w * e
-            self.disp_w[i] = fade * self.disp_w[i] + w
-            self.dispersion[i] = max(self.disp_e[i] / self.disp_w[i], LEAST_DISPERSION)
-            self.ninth[i] = self.dispersion[i] / 9.0
+            disp_e[i] = fade * disp_e[i] + w * e
+            disp_w[i] = fade * disp_w[i] + w
+            d = disp_e[i] / disp_w[i]
+            if d < LEAST_DISPERSION:
+                d = LEAST_DISPERSION
+            dispersion[i] = d
+            ninth[i] = d / 9.0
 
     def state(self) -> list[float]:
         return [*self.observed, *self.usual, *self.disp_e, *self.disp_w, *self.dispersion]

@@ -1,5 +1,7 @@
 """What the judge sees of one minute of one brand: readings, sums, and what is known beside."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from detectors.anomaly.reading import Reading
@@ -53,6 +55,13 @@ class Detection(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     announced: bool = False
     partial: bool = False
     simulated: bool = False
+
+    def every_reading(self) -> Iterator[Reading]:
+        """The brand's own readings and those of its topics and channels."""
+        yield from self.readings
+        for parts in (self.topic_readings, self.channel_readings):
+            for readings in parts.values():
+                yield from readings
 
     def reading(self, signal: str) -> Reading | None:
         """The brand's own reading of `signal`, or None if that signal is not measured."""

@@ -1,5 +1,7 @@
 """The recent past of one brand in constant memory, and what carries an excess when one is found."""
 
+import math
+
 import msgspec
 
 from detectors.incidents.bucket import (
@@ -64,6 +66,8 @@ class Evidence:
         self._background = Background()
         self._least_reach = 1.0
         """What a mention has to exceed to be one of the furthest-spreading."""
+        self._oldest_s = math.inf
+        """Time of the oldest of these."""
 
     def observe(self, o: Observation) -> None:
         """Take one mention (never the brand's own). One that is late counts in the open minute."""
@@ -109,14 +113,13 @@ class Evidence:
 
     def advance(self, minute_s: int) -> bool:
         """Every minute that starts at or before `minute_s` is over; whether any held a mention."""
-        over = sorted(start_s for start_s in self._open if start_s <= minute_s)
+        over = sorted([start_s for start_s in self._open if start_s <= minute_s])
         for start_s in over:
             self._close(start_s)
         self._closed_s = max(self._closed_s, minute_s)
-        if self._spreading:
-            horizon_s = minute_s - SPREADING_S
-            if any(o.at_s < horizon_s for o in self._spreading):
-                self._keep_spreading([o for o in self._spreading if o.at_s >= horizon_s])
+        horizon_s = minute_s - SPREADING_S
+        if self._oldest_s < horizon_s:
+            self._keep_spreading([o for o in self._spreading if o.at_s >= horizon_s])
         return bool(over)
 
     def explain(
@@ -207,15 +210,14 @@ class Evidence:
         closed = bucket.close(bad_cap=bad_cap, rest_cap=rest_cap, author_cap=author_cap)
         self._background.learn([*closed.bad, *closed.rest])
         self._rungs[0].append(closed)
-        for rung in range(len(RUNGS)):
-            self._climb(rung)
+        for rung, (_, limit, _) in enumerate(RUNGS):
+            if len(self._rungs[rung]) > limit:
+                self._climb(rung)
 
     def _climb(self, rung: int) -> None:
         """Merge what a rung holds beyond its limit, once a whole longer bucket of it is there."""
         buckets = self._rungs[rung]
         limit = RUNGS[rung][1]
-        if len(buckets) <= limit:
-            return
         if rung + 1 == len(RUNGS):
             del buckets[: len(buckets) - limit]
             return
@@ -245,3 +247,4 @@ class Evidence:
     def _keep_spreading(self, kept: list[Observation]) -> None:
         self._spreading = kept
         self._least_reach = kept[-1].reach if len(kept) >= MAX_SPREADING else 1.0
+        self._oldest_s = min([o.at_s for o in kept], default=math.inf)

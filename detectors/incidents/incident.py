@@ -12,12 +12,15 @@ from detectors.incidents.detection import MINUTE_S, Detection
 from detectors.incidents.episode import Change, Episode, risen, settled
 from detectors.incidents.severity import (
     ALERT,
+    CALM,
     NORMAL,
     Recent,
     SeverityConfig,
     Verdict,
     held_level,
     level_of,
+    may_call,
+    may_carry,
 )
 from detectors.incidents.snapshot import Snapshots
 from detectors.incidents.surge import Surge, told
@@ -105,8 +108,8 @@ def step(
     changes: list[Change] = []
     if detection.partial:
         return _glance(state, detection, now_s, config)
-    pending = tuple(d for d in state.pending if d.start_s > detection.start_s)
-    if pending != state.pending:
+    if state.pending and state.pending[0].start_s <= detection.start_s:
+        pending = tuple(d for d in state.pending if d.start_s > detection.start_s)
         state = replace(state, pending=pending)
     state = _over_gap(state, detection, config, changes)
     state = _minute(state, detection, config, changes)
@@ -120,6 +123,8 @@ def _glance(
     others = [d for d in state.pending if d.start_s != detection.start_s]
     pending = sorted([*others, detection], key=lambda d: d.start_s)[-MAX_PENDING:]
     trial = state = replace(state, pending=tuple(pending))
+    if not _may_rise(state, config):
+        return state, ()
     for seen in pending:
         trial, _ = _folded(_rested(trial, seen.start_s), seen, config)
     last = pending[-1]
@@ -129,6 +134,18 @@ def _glance(
     if rise is None:
         return state, ()
     return replace(state, episode=rise.episode), (rise,)
+
+
+def _may_rise(state: IncidentState, config: SeverityConfig) -> bool:
+    """Whether the open minutes, folded, could call for any level: their fold is dear."""
+    seen = state.pending
+    security = state.usual.recent_security + sum(d.security for d in seen)
+    if may_call(state.surges, config, security=security, warming=_warming(seen[-1])):
+        return True
+    if max(d.top_reach for d in seen) >= config.velocity_far_reach:
+        return True
+    scores = [reading.score or 0.0 for d in seen for reading in d.every_reading()]
+    return may_carry(state.surges, scores, len(seen), config)
 
 
 def _rested(state: IncidentState, start_s: int) -> IncidentState:
@@ -150,6 +167,8 @@ def _over_gap(
 ) -> IncidentState:
     """The same with an open incident: it may end within the gap, at its own time."""
     gap = gap_minutes(state.minute_s, detection.start_s) if state.minute_s else 0
+    if gap == 0:
+        return state
     for _ in range(min(gap, MAX_REPLAYED_GAP)):
         if not state.level:
             break
@@ -213,14 +232,21 @@ def _folded(
 
 
 def _recent(state: IncidentState, detection: Detection) -> Recent:
+    return state.usual.recent(warming=_warming(detection))
+
+
+def _warming(detection: Detection) -> bool:
     negative = detection.reading("negative")
     # A minute without readings is a quiet one; only a signal without a score is warming up.
-    return state.usual.recent(warming=negative is not None and negative.score is None)
+    return negative is not None and negative.score is None
 
 
 def _verdict(
     state: IncidentState, detection: Detection, end_s: int, config: SeverityConfig
 ) -> Verdict:
+    security = state.usual.recent_security
+    if not may_call(state.surges, config, security=security, warming=_warming(detection)):
+        return CALM
     return level_of(
         state.surges,
         _recent(state, detection),

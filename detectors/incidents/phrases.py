@@ -76,9 +76,10 @@ class Background(msgspec.Struct, array_like=True):
         return min(self.words.get(word, 0.0) for word in phrase.split()) / self.texts
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(maxsize=1_000)  # the sample of an open incident is explained again every few minutes
+def words_of(text: str) -> tuple[str, ...]:
     """Content words in order, lower case; no links, names, numbers or words that say nothing."""
-    return [token for token in split(text) if _telling(token)]
+    return tuple([token for token in split(text) if _telling(token)])
 
 
 @lru_cache(maxsize=20_000)  # words are few and come again
@@ -133,5 +134,10 @@ def shares(
         if not best or weights[best] < LEAST_SHARE * total:
             break
         found[best] = weights[best] / total
-        documents = [d for d in documents if best not in d[1]]
+        # What one text alone says will not be a phrase: most pairs of words go here.
+        documents = [
+            (weight, {phrase: None for phrase in phrases if counts[phrase] > 1})
+            for weight, phrases in documents
+            if best not in phrases
+        ]
     return found

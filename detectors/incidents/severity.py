@@ -1,10 +1,11 @@
 """How bad it is: a level from evidence, size and kind, with every dial in one place."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detectors.incidents.surge import Surge
+from detectors.incidents.surge import Surge, lasting_gain
 
 NORMAL, WATCH, ALERT, CRISIS = 0, 1, 2, 3
 LN10 = math.log(10.0)
@@ -239,6 +240,44 @@ def _far(surge: Surge, config: SeverityConfig) -> bool:
     return seen.observed >= max(config.velocity_far_reach, remarkable)
 
 
+def may_call(
+    surges: tuple[Surge, ...], config: SeverityConfig, *, security: float, warming: bool
+) -> bool:
+    """Whether `level_of` might call for a level: of most minutes it does not, which is soon seen.
+
+    Parameters
+    ----------
+    security, warming
+        As in `Recent`; whatever else is recent speaks only once these or a surge's evidence do.
+    """
+    if warming or security >= min(config.security_alert, config.security_crisis):
+        return True
+    asked = config.watch_evidence
+    for surge in surges:
+        if surge.smooth + surge.lasting >= asked:
+            return True
+        if surge.key == "velocity" and _far(surge, config):
+            return True
+    return _joint(surges) >= asked
+
+
+def may_carry(
+    surges: tuple[Surge, ...], scores: Iterable[float], minutes: int, config: SeverityConfig
+) -> bool:
+    """Whether so many minutes with these scores might carry a surge's evidence to a WATCH.
+
+    A bound from above: `smooth` only moves towards a score, and each minute adds at most its gain
+    to `lasting` (surge.py).
+    """
+    top = max(scores, default=0.0)
+    lasting = 0.0
+    gain = minutes * max(lasting_gain(top), 0.0)
+    for surge in surges:
+        top = max(top, surge.smooth)
+        lasting = max(lasting, surge.lasting)
+    return max(top + lasting + gain, _both(top, top)) >= config.watch_evidence
+
+
 def _joint(surges: tuple[Surge, ...]) -> float:
     """Evidence that there is more said and that it is worse said, both at once.
 
@@ -252,8 +291,10 @@ def _joint(surges: tuple[Surge, ...]) -> float:
             more = surge.smooth
         elif surge.key == "negative_share":
             worse = surge.smooth
-    if more <= 0.0 or worse <= 0.0:
-        return 0.0
+    return _both(more, worse) if more > 0.0 and worse > 0.0 else 0.0
+
+
+def _both(more: float, worse: float) -> float:
     return more + worse - math.log10(1.0 + LN10 * (more + worse))
 
 

@@ -175,43 +175,44 @@ def grow(
         # windows of a busy brand are surprised for hours by a rise too small to matter, and a
         # lively minute amid them is no crisis.
         cumulates = amount.slack is not None
+        # By place: sixteen names would cost five times as much, and this is done each minute.
         return Surge(
-            key=key,
-            smooth=smooth,
-            lasting=0.0 if cumulates else lasting,
-            since_s=start_s if cumulates else since_s,
-            onset_s=start_s + 60 - amount.window_s,
-            last_s=start_s,
-            excess_left=excess_left,
-            observed=amount.observed,
-            expected=amount.expected,
-            mentions=amount.mentions,
-            negative=amount.negative,
-            recent_observed=recent_observed,
-            recent_expected=recent_expected,
-            base=amount.expected * per_minute,
-            usual_share=amount.usual_share,
-            peak=reading,
+            key,
+            smooth,
+            0.0 if cumulates else lasting,
+            start_s if cumulates else since_s,
+            start_s + 60 - amount.window_s,
+            start_s,
+            excess_left,
+            amount.observed,
+            amount.expected,
+            amount.mentions,
+            amount.negative,
+            recent_observed,
+            recent_expected,
+            amount.expected * per_minute,
+            amount.usual_share,
+            reading,
         )
     strength = (reading.score or 0.0, reading.observed)
     stronger = strength > (surge.peak.score or 0.0, surge.peak.observed)
     return Surge(
-        key=key,
-        smooth=smooth,
-        lasting=lasting,
-        since_s=since_s,
-        onset_s=surge.onset_s,
-        last_s=start_s,
-        excess_left=excess_left,
-        observed=surge.observed + amount.observed,
-        expected=surge.expected + amount.expected,
-        mentions=surge.mentions + amount.mentions,
-        negative=surge.negative + amount.negative,
-        recent_observed=recent_observed,
-        recent_expected=recent_expected,
-        base=surge.base,
-        usual_share=surge.usual_share,
-        peak=reading if stronger else surge.peak,
+        key,
+        smooth,
+        lasting,
+        since_s,
+        surge.onset_s,
+        start_s,
+        excess_left,
+        surge.observed + amount.observed,
+        surge.expected + amount.expected,
+        surge.mentions + amount.mentions,
+        surge.negative + amount.negative,
+        recent_observed,
+        recent_expected,
+        surge.base,
+        surge.usual_share,
+        reading if stronger else surge.peak,
     )
 
 
@@ -225,11 +226,16 @@ def _anchored(amount: Amount, surge: Surge, start_s: int) -> Amount:
     return msgspec.structs.replace(amount, expected=expected, slack=SLACK * expected)
 
 
+def lasting_gain(score: float) -> float:
+    """What a window with this score adds to `lasting`."""
+    # Half of the e-value: neighbouring windows of restless conversations go together.
+    return 0.5 * (0.5 * score - _LOG_2)
+
+
 def _lasting(surge: Surge | None, smooth: float, score: float, age_s: int, window_s: int) -> float:
     if surge is None or smooth < GONE:
         return 0.0
-    # Half of the e-value: neighbouring windows of restless conversations go together.
-    gain = 0.5 * (0.5 * score - _LOG_2)
+    gain = lasting_gain(score)
     if gain > 0.0 and age_s < window_s:
         # The first window has spoken by its score; a lower score takes back at once.
         return surge.lasting

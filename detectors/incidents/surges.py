@@ -1,6 +1,5 @@
 """All surges of a brand, one minute on: brand level, topics and channels."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from detectors.anomaly.reading import Reading
@@ -31,6 +30,7 @@ def advance(
     before = {surge.key: surge for surge in surges}
     after: list[Surge] = []
     hot = False
+    start_s, score_cap = detection.start_s, config.score_cap
     for prefix, readings in _series(detection):
         sums: _Sums | None = None
         for reading in readings:
@@ -51,17 +51,18 @@ def advance(
                 key,
                 reading,
                 _amount(reading, sums),
-                start_s=detection.start_s,
-                score_cap=config.score_cap,
+                start_s=start_s,
+                score_cap=score_cap,
                 at_once=reading.signal == "velocity",
             )
             if grown is not None:
                 after.append(grown)
     for surge in before.values():
-        rested = surge if detection.blind else rest(surge, start_s=detection.start_s)
+        rested = surge if detection.blind else rest(surge, start_s=start_s)
         if rested is not None:
             after.append(rested)
-    after.sort(key=lambda s: (-s.evidence, s.key))
+    if len(after) > 1:
+        after.sort(key=lambda s: (-(s.smooth + s.lasting), s.key))
     return tuple(after[:MAX_SURGES]), hot
 
 
@@ -71,14 +72,13 @@ def rest_all(surges: tuple[Surge, ...], start_s: int) -> tuple[Surge, ...]:
     return tuple(surge for surge in rested if surge is not None)
 
 
-def _series(detection: Detection) -> Iterator[tuple[str, tuple[Reading, ...]]]:
-    yield "", detection.readings
-    if not detection.topic_readings and not detection.channel_readings:
-        return
-    for topic, readings in sorted(detection.topic_readings.items()):
-        yield f"topic/{topic}/", readings
-    for channel, readings in sorted(detection.channel_readings.items()):
-        yield f"channel/{channel}/", readings
+def _series(detection: Detection) -> list[tuple[str, tuple[Reading, ...]]]:
+    series = [("", detection.readings)]
+    if topics := detection.topic_readings:
+        series += [(f"topic/{topic}/", topics[topic]) for topic in sorted(topics)]
+    if channels := detection.channel_readings:
+        series += [(f"channel/{channel}/", channels[channel]) for channel in sorted(channels)]
+    return series
 
 
 class _Sums(NamedTuple):
@@ -136,16 +136,7 @@ def _amount(reading: Reading, sums: _Sums) -> Amount:
         slack, steady = None, False
     elif reading.signal in AT_ONCE:
         slack, steady = None, False
-    return Amount(
-        observed=observed,
-        expected=expected,
-        mentions=mentions,
-        negative=negative,
-        usual_share=share,
-        slack=slack,
-        steady=steady,
-        window_s=window_s,
-    )
+    return Amount(observed, expected, mentions, negative, share, slack, steady, window_s)
 
 
 def _usual_share(volume: Reading | None, negative: Reading | None) -> float:

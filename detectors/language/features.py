@@ -131,6 +131,12 @@ def parts(word: str) -> list[str]:
     ]
 
 
+def _places(kind: str, keys: Iterable[str]) -> list[int]:
+    """As `place` of each key of a kind; a CRC goes on from the kind's own."""
+    begun = crc32(kind.encode())
+    return [crc32(key.encode("utf-8", "surrogatepass"), begun) & MASK for key in keys]
+
+
 def _side(words: tuple[str, ...], *, turned: bool) -> Side:
     ones: list[int] = []
     small: list[int] = []
@@ -146,10 +152,11 @@ def _side(words: tuple[str, ...], *, turned: bool) -> Side:
         before = code
         kinds = classes(word)
         ones.append(place(word_kind + word))
-        ones.extend(place(class_kind + kind) for kind in kinds)
-        small.extend(place(part_kind + part) for part in parts(word))
-        tail.extend(place(f"a {class_kind}{kind}") for kind in kinds)
-        turned = turned or "negator" in kinds
+        small += _places(part_kind, parts(word))
+        if kinds:
+            ones += _places(class_kind, kinds)
+            tail += _places(f"a {class_kind}", kinds)
+            turned = turned or "negator" in kinds
     values = np.full(len(ones) + len(small), 1.0)
     values[len(ones) :] = PART_VALUE
     return Side(
@@ -181,9 +188,10 @@ def piece(raw: str) -> Piece:
 def piece_of(words: tuple[str, ...]) -> Piece:
     """As `piece`, from the words that a token stands for."""
     reach: int | None = None
-    but = False
+    but = known = False
     for word in words:
         kinds = classes(word)
+        known = known or bool(kinds)
         if word in BREAKS:
             reach = 0
         elif "negator" in kinds:
@@ -199,7 +207,7 @@ def piece_of(words: tuple[str, ...]) -> Piece:
         reach,
         but,
         words == ("?",),
-        (_marks(words, turned=False), _marks(words, turned=True)),
+        (_marks(words, turned=False), _marks(words, turned=True)) if known else (0, 0),
         words,
     )
 

@@ -239,11 +239,14 @@ class Scorer:
         total = _BARE
         shift = FIELD_BITS
         for table in self.tables:
+            weights = table.weights
             if table.taught:
-                for output, weight in enumerate(table.weights[place & table.mask].tolist()):
+                at = shift
+                for weight in weights[place & table.mask].tolist():
                     if weight:
-                        total += round(weight * ONE) << (shift + output * FIELD_BITS)
-            shift += table.weights.shape[1] * FIELD_BITS
+                        total += round(weight * ONE) << at
+                    at += FIELD_BITS
+            shift += weights.shape[1] * FIELD_BITS
         return total
 
     def _compile(self, raw: str) -> _Entry | None:

@@ -105,6 +105,8 @@ class Rules:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.fields = len(taxonomy.topics)
+        self._none = [0.0] * self.fields
+        self._no_points = [0] * self.fields
         self._words: dict[str, list[float]] = {}
         self._starts: dict[str, list[float]] = {}
         self.pairs: dict[int, list[int]] = {}
@@ -112,6 +114,7 @@ class Rules:
             for kind, phrases in topic.words.items():
                 for phrase in phrases:
                     self._add(phrase.lower(), place, POINTS[kind])
+        self._longest = max(map(len, self._starts), default=0)
 
     def _add(self, phrase: str, place: int, points: float) -> None:
         words = phrase.split()
@@ -132,7 +135,7 @@ class Rules:
 
     def points(self, words: Sequence[str]) -> list[int]:
         """Points of a token's words, by topic, in `ONE`s."""
-        total = [0.0] * self.fields
+        total = none = self._none
         for word in words:
             hit = self._hit(word)
             if hit:
@@ -141,7 +144,8 @@ class Rules:
             pair = self.pairs.get(crc32(left.encode()) << 32 | crc32(right.encode()))
             if pair:
                 total = [a + b / ONE for a, b in zip(total, pair, strict=True)]
-        return [round(t * ONE) for t in total]
+        # Most words are of no topic.
+        return self._no_points if total is none else [round(t * ONE) for t in total]
 
     def _hit(self, word: str) -> list[float] | None:
         for form in stems(word):
@@ -150,7 +154,7 @@ class Rules:
         return self._merge(None, word)
 
     def _merge(self, exact: list[float] | None, word: str) -> list[float] | None:
-        for end in range(len(word), 2, -1):
+        for end in range(min(len(word), self._longest), 2, -1):
             start = self._starts.get(word[:end])
             if start:
                 exact = [a or b for a, b in zip(exact or start, start, strict=True)]

@@ -163,10 +163,14 @@ def stems(word: str) -> tuple[str, ...]:
     A light stemmer for dictionary look-ups only: wrong stems are harmless as they match nothing.
     """
     found = [word]
-    tails = (t for t in _SUFFIXES if word.endswith(t) and len(word) - len(t) >= 4)
-    ends = [word, *(word[: -len(t)] for t in tails)]
+    ends = [word]
+    if word.endswith(_SUFFIXES):
+        tails = [t for t in _SUFFIXES if word.endswith(t) and len(word) - len(t) >= 4]
+        ends += [word[: -len(t)] for t in tails]
     for end in ends:
         found.append(end)
+        if not end.startswith(_HEADS):
+            continue
         for head, put in _PREFIXES:
             if end.startswith(head) and len(end) - len(head) >= 3:
                 found.append(put + end[len(head) :])
@@ -197,3 +201,4 @@ _PREFIXES: Final = (
     ("ny", "s"),
     ("un", ""),
 )
+_HEADS: Final = tuple(head for head, _ in _PREFIXES)

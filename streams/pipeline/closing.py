@@ -11,7 +11,7 @@ from streams.pipeline.judge import judge
 from streams.pipeline.minutes import MINUTE_S, OpenMinute, minute_of, together
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.state import BrandState
-from streams.pipeline.watermark import Marks
+from streams.pipeline.watermark import Heard
 from streams.records import Counts, Minute
 
 QUIET_LEARNED = 7 * 1440
@@ -24,7 +24,7 @@ MOST_ELAPSED = 0.999
 """An open minute whose time is over is still open: late mentions may fill it."""
 
 
-def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome) -> bool:
+def close(config: PipelineConfig, brand: BrandState, heard: Heard, out: Outcome) -> bool:
     """Close every minute that the watermark has passed by the allowed lateness.
 
     Returns
@@ -33,7 +33,7 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
         Whether the state has changed.
     """
     hot = brand.hot
-    watermark_s = marks.watermark_s(blind_after_s=config.blind_after_s)
+    watermark_s = heard.watermark_s
     if watermark_s is None:
         return False
     bound_s = minute_of(watermark_s - config.lateness_s)
@@ -41,9 +41,9 @@ def close(config: PipelineConfig, brand: BrandState, marks: Marks, out: Outcome)
         hot.closed_through_s = min([bound_s, *hot.minutes])
     elif hot.closed_through_s >= bound_s:
         return False
-    blind = marks.blind(blind_after_s=config.blind_after_s)
+    blind = heard.blind
     # While a connector is blind, nobody knows whose silence it is.
-    listens = not blind and not marks.over
+    listens = not blind and not heard.over
     while hot.closed_through_s < bound_s:
         minute_s = hot.closed_through_s
         quiet = _quiet_minutes(brand, minute_s, bound_s)
@@ -77,6 +77,8 @@ def glance(config: PipelineConfig, brand: BrandState, clock_s: float, out: Outco
         Whether the state has changed.
     """
     hot = brand.hot
+    if not hot.touched:
+        return False
     clock_s = max(clock_s, hot.looked_s)
     # A minute that has not begun on this clock is still to be looked at.
     due = sorted(minute_s for minute_s in hot.touched if minute_s < clock_s)
@@ -115,17 +117,17 @@ def _matters(config: PipelineConfig, brand: BrandState) -> bool:
     )
 
 
-def rests(config: PipelineConfig, brand: BrandState, marks: Marks) -> bool:
+def rests(config: PipelineConfig, brand: BrandState, heard: Heard) -> bool:
     """Whether ticks may leave a brand alone until it is mentioned again: it catches up then.
 
     Not while a source is blind: nobody would know later which silence was one. The silence of a
     lively brand is listened to now and then: it may be the source's.
     """
-    if brand.hot.minutes or brand.busy() or marks.blind(blind_after_s=config.blind_after_s):
+    if brand.hot.minutes or brand.busy() or heard.blind:
         return False
     if not brand.habits.lively or brand.hot.closed_through_s is None:
         return True
-    watermark_s = marks.watermark_s(blind_after_s=config.blind_after_s) or 0.0
+    watermark_s = heard.watermark_s or 0.0
     return watermark_s - config.lateness_s < brand.hot.closed_through_s + LISTEN_S
 
 
@@ -133,7 +135,10 @@ def _quiet_minutes(brand: BrandState, minute_s: int, bound_s: int) -> int:
     """How many minutes from here hold nothing while nothing is going on."""
     if brand.busy():
         return 0
-    next_s = min([bound_s, *brand.hot.minutes])
+    minutes = brand.hot.minutes
+    if minute_s in minutes:
+        return 0
+    next_s = min([bound_s, *minutes])
     return max(0, (next_s - minute_s) // MINUTE_S)
 
 

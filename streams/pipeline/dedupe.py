@@ -137,6 +137,7 @@ class Horizon:
         self._newest = 0
         self._by_hour = 0
         self._forgotten_s = -inf
+        self._nothing_before_s = -inf
         # What `changes` gives out: full segments, hours whose last segment grew, dropped names.
         self._full: dict[tuple[int, int], bytes] = {}
         self._grown: dict[int, None] = {}
@@ -199,11 +200,14 @@ class Horizon:
 
     def forget(self, *, watermark_s: float, horizon_s: float) -> None:
         """Drop the hours that were last used a horizon before the watermark; let others rest."""
+        # In whole slots and quarters of an hour: most minutes have nothing to look through.
+        if watermark_s < self._nothing_before_s:
+            return
         rested = (watermark_s - RESTS_AFTER_S) // SLOT_S
         for slot in [s for s in self._slots if s < rested]:
             del self._slots[slot]
-        # In whole quarters of an hour: most minutes have nothing to look through.
         now_s = watermark_s // FORGET_EVERY_S * FORGET_EVERY_S
+        self._nothing_before_s = min((rested + 1) * SLOT_S + RESTS_AFTER_S, now_s + FORGET_EVERY_S)
         if now_s <= self._forgotten_s:
             return
         self._forgotten_s = now_s

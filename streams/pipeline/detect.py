@@ -13,11 +13,7 @@ LEAST_ELAPSED_RATIO = 0.05
 def features_of(counts: Counts) -> Features:
     """The numbers that the signals look at."""
     return Features(
-        mentions=counts.mentions,
-        negative=counts.negative_mass,
-        authors=counts.authors,
-        reach=counts.reach,
-        top_reach=counts.top_reach,
+        counts.mentions, counts.negative_mass, counts.authors, counts.reach, counts.top_reach
     )
 
 

@@ -75,6 +75,8 @@ def _told(
     brand_title: str,
     time_zone: str,
 ) -> tuple[IncidentState, tuple[Incident, ...]]:
+    if not changes:
+        return state, ()
     records = []
     for change in changes:
         episode = change.episode

@@ -103,13 +103,19 @@ class OpenMinute(msgspec.Struct):
             neutral=self.neutral,
             positive=self.positive,
             negative_mass=round(self.negative_mass, 6),
-            authors=min(distinct(self.authors), self.mentions),
+            authors=self._voices(),
             reach=self.reach,
             top_reach=self.top_reach,
             own=self.own,
-            by_channel=dict(self.by_channel),
-            by_topic=dict(self.by_topic),
+            by_channel=self.by_channel.copy(),
+            by_topic=self.by_topic.copy(),
         )
+
+    def _voices(self) -> int:
+        """Distinct authors; most minutes hold one mention, which needs no estimate."""
+        if self.mentions > 1:
+            return min(distinct(self.authors), self.mentions)
+        return self.mentions if self.authors else 0
 
 
 class Together(NamedTuple):

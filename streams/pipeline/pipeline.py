@@ -123,28 +123,27 @@ class Pipeline:
         before = state.marks.get(tick.run, Marks())
         marks = state.marks[tick.run] = before.heard(tick)
         blind_after_s = self.config.blind_after_s
+        heard = marks.heard_of(blind_after_s=blind_after_s)
         # When a source falls silent, resting brands first learn the quiet that was really heard.
-        silenced = bool(
-            marks.blind(blind_after_s=blind_after_s)
-            and not before.blind(blind_after_s=blind_after_s)
-        )
+        silenced = bool(heard.blind and not before.blind(blind_after_s=blind_after_s))
+        heard_before = before.heard_of(blind_after_s=blind_after_s) if silenced else heard
         for brand in state.of_run(tick.run) if silenced else state.awake(tick.run):
             if brand.hot.applied >= offset:
                 continue
-            if rests(self.config, brand, marks):
+            if rests(self.config, brand, heard):
                 if not brand.habits.lively:
                     state.rest(brand)
                 continue
-            changed = silenced and close(self.config, brand, before, out)
-            changed |= close(self.config, brand, marks, out)
+            changed = silenced and close(self.config, brand, heard_before, out)
+            changed |= close(self.config, brand, heard, out)
             changed |= glance(self.config, brand, marks.clock_s, out)
             if changed:
                 brand.hot.applied = offset
                 state.touch(brand)
             if silenced:
                 state.wake(brand)
-        if (watermark_s := marks.watermark_s(blind_after_s=blind_after_s)) is not None:
-            state.fold(tick.run, before_s=watermark_s - FOLDED_AFTER_S, most=MOST_FOLDED)
+        if heard.watermark_s is not None:
+            state.fold(tick.run, before_s=heard.watermark_s - FOLDED_AFTER_S, most=MOST_FOLDED)
 
     def _batch(self, state: PartitionState, batch: Batch, offset: int, out: Outcome) -> None:
         known = (batch.run, batch.brand) in state.brands
@@ -158,8 +157,9 @@ class Pipeline:
         marks = state.marks.get(batch.run, Marks())
         state.wake(brand)
         # A quiet brand catches up with the watermark before its next mention is counted.
-        close(self.config, brand, marks, out)
-        watermark_s = marks.watermark_s(blind_after_s=self.config.blind_after_s)
+        heard = marks.heard_of(blind_after_s=self.config.blind_after_s)
+        close(self.config, brand, heard, out)
+        watermark_s = heard.watermark_s
         admitted = (self._admit(brand, mention, watermark_s, out) for mention in batch.mentions)
         if scored := tuple(one for one in admitted if one is not None):
             name = f"{batch.run}/mentions/{state.partition}/{offset}"

@@ -1,5 +1,7 @@
 """Watermarks of one partition: what each source's ticks said, by run. Pure values."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from streams.records import Tick
@@ -62,6 +64,14 @@ class Marks(msgspec.Struct, frozen=True, array_like=True):
             )
         )
 
+    def heard_of(self, *, blind_after_s: float) -> "Heard":
+        """What these marks tell every brand: worked out once a tick, not once a brand."""
+        return Heard(
+            self.watermark_s(blind_after_s=blind_after_s),
+            self.blind(blind_after_s=blind_after_s),
+            self.over,
+        )
+
     @property
     def over(self) -> bool:
         """Whether every source has ended: then no silence is anybody's."""
@@ -80,3 +90,11 @@ class Marks(msgspec.Struct, frozen=True, array_like=True):
             if not mark.ended and self.clock_s - mark.clock_s <= blind_after_s
         ]
         return min(live) if live else max(m.watermark_s for m in self.sources.values())
+
+
+class Heard(NamedTuple):
+    """What marks tell, at one `blind_after_s`."""
+
+    watermark_s: float | None
+    blind: tuple[str, ...]
+    over: bool

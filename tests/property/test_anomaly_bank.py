@@ -108,6 +108,36 @@ def test_quiet_minutes_at_once_are_quiet_minutes_one_by_one(history, first, seco
         assert a.score == pytest.approx(b.score, rel=0.02, abs=0.02)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(steps, max_size=25), minutes(), st.floats(0.01, 1))
+def test_who_was_asked_between_two_minutes_learns_the_same(history, x, elapsed):
+    asked, left_alone = Bank(SOON), Bank(SOON)
+    at = START_S
+    for what in history:
+        asked.score_one(x, start_s=at, elapsed_ratio=elapsed)
+        if what[0] == "minute":
+            asked.score_one(what[1], start_s=at)
+        play(left_alone, [what], at)
+        at = play(asked, [what], at)
+    assert asked.snapshot() == left_alone.snapshot()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(steps, max_size=25), st.lists(st.integers(1, 20), max_size=40))
+def test_an_empty_stretch_that_is_calm_stays_calm(history, quiet):
+    trusting, looking = Bank(SOON), Bank(SOON)
+    at = play(trusting, history)
+    play(looking, history)
+    for steps_ in quiet:
+        for d in looking.detectors:
+            # Forget what the stretch was known not to exceed: each look is a new one.
+            getattr(d, "engine", d)._falling = None
+        looking.learn_quiet(steps_, start_s=at)
+        trusting.learn_quiet(steps_, start_s=at)
+        at += 60 * steps_
+    assert trusting.snapshot() == looking.snapshot()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(steps, max_size=20), minutes(), st.floats(1, 50))
 def test_more_is_never_less_surprising(history, x, times):

@@ -1,11 +1,14 @@
 """Whatever the minutes are: no flapping, a growing sequence, one history however it is cut."""
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from detectors.anomaly.bank import SIGNALS
 from detectors.anomaly.reading import Reading
-from detectors.incidents import surges
+from detectors.incidents import incident, surges
 from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
 from detectors.incidents.episode import Change
@@ -212,3 +215,33 @@ def test_a_minute_is_called_dull_if_and_only_if_it_begins_no_surge(
         at_once=signal == "velocity",
     )
     assert surges._dull(reading, score, known) == (grown is None)
+
+
+def _looked_at(history: list[Detection], scores: list[float]) -> list[tuple[object, ...]]:
+    """Each minute is looked at with the next two while it is open, then it closes."""
+    worse = [
+        replace(d, readings=(*d.readings, Reading("negative_share", 0.9, 0.3, 0.8, score)))
+        for d, score in zip(history, scores * len(history), strict=False)
+    ]
+    state, told = IncidentState(), []
+    for i, detection in enumerate(worse):
+        for seen in worse[i : i + 3]:
+            glance = replace(seen, partial=True)
+            state, changes = step(state, glance, now_s=seen.start_s + 50, config=CONFIG)
+            told.append((state, changes))
+        state, changes = step(state, detection, now_s=detection.start_s + 60, config=CONFIG)
+        told.append((state, changes))
+    return told
+
+
+@QUICK
+@given(histories(), st.lists(st.floats(0.0, 8.0), min_size=1, max_size=9))
+def test_minutes_that_are_seen_to_call_for_nothing_would_have_called_for_nothing(
+    history: list[Detection], scores: list[float]
+) -> None:
+    quickly = _looked_at(history, scores)
+    with (
+        patch.object(incident, "may_call", lambda *_, **__: True),
+        patch.object(incident, "may_carry", lambda *_: True),
+    ):
+        assert _looked_at(history, scores) == quickly
