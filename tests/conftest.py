@@ -5,7 +5,6 @@ with CI=true a missing service is a failure.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,18 +107,18 @@ def services(
 @pytest.fixture
 def start_kafka(tmp_path: Path) -> Iterator[Callable[..., Kafka]]:
     """Start a broker of the test's own, which may be killed: `start_kafka(KafkaOptions(...))`."""
-    folders: list[Path] = []
+    begun: list[Services] = []
 
     def begin(options: KafkaOptions | None = None) -> Kafka:
-        folders.append(tmp_path / f"services-{len(folders)}")
-        broker = _start(["kafka"], folders[-1], options).kafka
+        begun.append(_start(["kafka"], tmp_path / f"services-{len(begun)}", options))
+        broker = begun[-1].kafka
         assert broker is not None
         return broker
 
     yield begin
-    for folder in folders:
-        local.load(folder).destroy()
-        shutil.rmtree(folder, ignore_errors=True)
+    for services in begun:
+        # As they are now, not as they were saved: a test may have started a broker again.
+        services.destroy()
 
 
 def _start(names: list[str], folder: Path, options: KafkaOptions | None = None) -> Services:
