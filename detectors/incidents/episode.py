@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import MINUTE_S, Detection
 from detectors.incidents.explanation import Explanation
-from detectors.incidents.severity import NORMAL, WATCH, SeverityConfig, Verdict
+from detectors.incidents.severity import NORMAL, WATCH, SeverityConfig
 from detectors.incidents.surge import Surge
 from detectors.incidents.usual import Usual
+from detectors.incidents.verdict import Verdict
 
 MAX_HISTORY = 40
 """Level changes kept with an incident; the oldest but the first go."""

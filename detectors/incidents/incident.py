@@ -8,24 +8,21 @@ was already folded changes nothing; minutes that were never sent were quiet ones
 import msgspec
 from msgspec.structs import replace
 
+from detectors.incidents.bounds import may_call, may_carry
 from detectors.incidents.detection import MINUTE_S, Detection
 from detectors.incidents.episode import Change, Episode, risen, settled
-from detectors.incidents.severity import (
-    ALERT,
-    CALM,
-    NORMAL,
-    Recent,
-    SeverityConfig,
-    Verdict,
-    held_level,
-    level_of,
-    may_call,
-    may_carry,
-)
+from detectors.incidents.severity import ALERT, NORMAL, SeverityConfig
 from detectors.incidents.snapshot import Snapshots
 from detectors.incidents.surge import Surge, told
 from detectors.incidents.surges import advance, rest_all
 from detectors.incidents.usual import Usual, gap_minutes
+from detectors.incidents.verdict import (
+    CALM,
+    Recent,
+    Verdict,
+    held_level,
+    level_of,
+)
 
 MAX_APPLIED = 16
 """Ids of the last actions kept: actions come at least once."""

@@ -9,7 +9,7 @@ import math
 import msgspec
 
 from detectors.incidents.detection import MINUTE_S, Detection
-from detectors.incidents.severity import Recent
+from detectors.incidents.verdict import Recent
 
 MEMORY_MINUTES = 1440.0
 """The mean forgets over a day: a whole daily rhythm."""

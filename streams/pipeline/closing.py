@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from detectors.anomaly.reading import Reading
+from detectors.incidents.bounds import may_rise
 from detectors.incidents.detection import Detection
-from detectors.incidents.severity import may_rise
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.detect import elapsed, learn, score
 from streams.pipeline.judge import judge

@@ -10,10 +10,11 @@ from rivals import BIN, HalfSpaceTrees
 
 from detectors.anomaly.bank import Bank, BankConfig, Features
 from detectors.incidents.detection import Detection
-from detectors.incidents.severity import SeverityConfig, alerts_at
+from detectors.incidents.severity import SeverityConfig
 from detectors.incidents.surge import Surge
 from detectors.incidents.surges import advance
 from detectors.incidents.usual import Usual
+from detectors.incidents.verdict import alerts_at
 
 MERGE = 120
 """Minutes above the threshold no further apart than this are one page..."""

@@ -10,7 +10,13 @@ from detectors.incidents.actions import Act, act
 from detectors.incidents.detection import Detection
 from detectors.incidents.episode import Change
 from detectors.incidents.incident import IncidentState, Lesson, margin_at, step
-from detectors.incidents.severity import ALERT, CRISIS, NORMAL, WATCH, SeverityConfig
+from detectors.incidents.severity import (
+    ALERT,
+    CRISIS,
+    NORMAL,
+    WATCH,
+    SeverityConfig,
+)
 
 CONFIG = SeverityConfig()
 T0 = 1_767_225_600

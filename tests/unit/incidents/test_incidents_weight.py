@@ -4,7 +4,12 @@ from detectors.anomaly.reading import Reading
 from detectors.incidents.detection import Detection
 from detectors.incidents.episode import Change
 from detectors.incidents.incident import IncidentState, step
-from detectors.incidents.severity import ALERT, CRISIS, WATCH, SeverityConfig
+from detectors.incidents.severity import (
+    ALERT,
+    CRISIS,
+    WATCH,
+    SeverityConfig,
+)
 from detectors.incidents.surge import Amount, Surge, grow, rest
 
 CONFIG = SeverityConfig()
