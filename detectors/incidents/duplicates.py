@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from detectors.incidents.bucket import Kept
@@ -66,6 +67,7 @@ def _candidates(words: frozenset[str], holding: Mapping[str, list[int]]) -> list
     return sorted(set().union(*known[: lacking + 1]))
 
 
+@lru_cache(maxsize=1_000)  # the sample of an open incident is explained again every few minutes
 def _words(text: str) -> frozenset[str]:
     """Words without what scripts vary: links, names, numbers, punctuation."""
     return frozenset(

@@ -93,7 +93,7 @@ class Series:
         for name, part in parts.items():
             detector = self._caught_up(name, min(start_s, closed_s))
             negative = detector.read(
-                Features(mentions=part.mentions, negative=part.negative),
+                Features(part.mentions, part.negative),
                 start_s=start_s,
                 elapsed_ratio=elapsed_ratio,
             )
@@ -114,8 +114,7 @@ class Series:
             return bool(self._detectors)
         for name, part in parts.items():
             detector = self._caught_up(name, start_s)
-            features = Features(mentions=part.mentions, negative=part.negative)
-            detector.learn(features, start_s=start_s)
+            detector.learn(Features(part.mentions, part.negative), start_s=start_s)
         return bool(parts)
 
     def pass_unheard(self, minutes: int, *, start_s: int) -> None:
