@@ -6,7 +6,9 @@ get bounds, and unknown keys become mistakes with a line.
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, create_model
 
@@ -16,6 +18,8 @@ from streams.section import Name, Section
 
 SHAPE = frozenset({"step_s", "scales_s", "share_scales_s", "slow_scales_s", "block_s"})
 """Not offered: they are the shape of what was learned, and another shape would lose it."""
+ELSEWHERE = frozenset({"utc_offset_s"})
+"""Not offered either: `time_zone` says it."""
 
 WATCHED_TOPICS = ("app", "delivery", "refund", "security", "service")
 """Topics with series of their own unless the configuration says otherwise."""
@@ -43,7 +47,7 @@ def _dials(config: type[BankConfig] | type[SeverityConfig]) -> dict[str, Any]:
     defaults = asdict(config())
     made: dict[str, Any] = {}
     for dial in fields(config):
-        if dial.name in SHAPE:
+        if dial.name in SHAPE | ELSEWHERE:
             continue
         value = defaults[dial.name]
         bounds: dict[str, Any] = {"le": 1} if dial.name in _SHARES else {"le": 1e9}
@@ -60,9 +64,17 @@ class DetectionSection(Section):
     channels: tuple[Name, ...] = Field(default=(), max_length=MOST_SERIES)
     """Channels that are watched apart."""
 
-    def bank(self) -> BankConfig:
-        """The dials as detectors take them."""
-        return BankConfig(**self.model_dump(exclude={"topics", "channels"}))
+    def bank(self, time_zone: str = "UTC") -> BankConfig:
+        """The dials as detectors take them, for brands that live in a time zone."""
+        dials = self.model_dump(exclude={"topics", "channels"})
+        return BankConfig(**dials, utc_offset_s=_standard_offset_s(time_zone))
+
+
+def _standard_offset_s(time_zone: str) -> int:
+    """Offset without daylight saving: an hour's shift twice a year would move every learned day."""
+    midwinter = datetime(2026, 1, 1, tzinfo=ZoneInfo(time_zone))
+    offset = (midwinter.utcoffset() or timedelta()) - (midwinter.dst() or timedelta())
+    return int(offset.total_seconds())
 
 
 class SeverityDials(Section):

@@ -37,6 +37,8 @@ class BankConfig:
         One such step counts as at most so many times the usual surprise beyond the 1 % quantile.
     warm_up_s
         No scores before so many seconds of history.
+    utc_offset_s
+        Seconds that the brand's clock is ahead of UTC: its weekends begin at its own midnight.
     """
 
     step_s: int = 60
@@ -54,3 +56,4 @@ class BankConfig:
     event_steps: float = 5.0
     event_cap: float = 10.0
     warm_up_s: int = 86_400
+    utc_offset_s: int = 0

@@ -45,6 +45,7 @@ class CountEngine:
             config.rhythm_prior_days,
             carry_s,
             config.floor_per_minute * step / 60.0,
+            config.utc_offset_s,
         )
         self.unknown = 86_400.0 * config.rhythm_prior_days / self.block_s
         self.floor = config.floor_per_minute * step / 60.0

@@ -16,7 +16,7 @@ class Level:
     * base: exponentially faded mean (a plain mean until there is enough history).
     * rhythm: 24 factors, each shrunk to 1 by a prior of `rhythm_prior_days` days and ten mentions,
       so that it is harmless before it is known. Linear between the middles of hours. Times 7
-      factors of weekdays (UTC), shrunk alike by two such days: 24 x 7 hours of a week would each
+      factors of weekdays (local), shrunk alike by two such days: 24 x 7 hours of a week would each
       be seen once a week, a weekday's level and a day's shape are known in a quarter of the time.
     * carried: the recent ratio to base * rhythm; rho, how much of it persists, is a faded
       regression through the origin, so a noisy (small) series learns rho near 0 by itself.
@@ -29,12 +29,16 @@ class Level:
         Memory of the base and of each hour's factor.
     carry_s
         Time constant of what carries over; 0 turns it off.
+    utc_offset_s
+        Seconds that local clocks are ahead of UTC. A Jakarta weekend that began at the midnight of
+        Greenwich made Saturday mornings a surprise each week (a score of 3 came 12.8 times as
+        often as promised where weekends hold 0.42 of a workday's mentions).
     """
 
     __slots__ = (
         "base_fade", "base_n", "base_x", "bins_n", "bins_x", "carry_fade", "carry_n", "carry_x",
         "cov", "day_fade", "day_keep", "day_prior", "days_n", "days_x", "hour_fade", "hour_keep",
-        "hour_prior", "per_day", "rho_fade", "var",
+        "hour_prior", "per_day", "rho_fade", "utc_offset_s", "var",
     )  # fmt: skip
 
     RHO_PRIOR = 0.5
@@ -63,7 +67,9 @@ class Level:
         rhythm_prior_days: float,
         carry_s: float,
         prior_rate: float,
+        utc_offset_s: int = 0,
     ) -> None:
+        self.utc_offset_s = utc_offset_s
         per_hour = max(3600.0 / step_s, 1e-9)
         self.per_day = HOURS * per_hour
         self.base_fade = math.exp(-block_s / (86_400.0 * base_days))
@@ -89,8 +95,8 @@ class Level:
         self.var = 0.0
 
     def weekday(self, t_s: float) -> float:
-        """Factor of the day of the week (UTC), 1 until it is known."""
-        day = int(t_s // 86_400) % DAYS
+        """Factor of the local day of the week, 1 until it is known."""
+        day = int((t_s + self.utc_offset_s) // 86_400) % DAYS
         usual = self.per_day * self.base_x / self.base_n
         prior = self.day_prior * usual + self.RHYTHM_MENTIONS
         return (self.days_x[day] + prior) / (self.days_n[day] + prior)
@@ -160,7 +166,7 @@ class Level:
         fade = self.hour_keep if whole else math.exp(-self.hour_fade * block_share)
         self.bins_x[hour] = fade * self.bins_x[hour] + x
         self.bins_n[hour] = fade * self.bins_n[hour] + base * weekday * steps
-        day = int(t_s // 86_400) % DAYS
+        day = int((t_s + self.utc_offset_s) // 86_400) % DAYS
         fade = self.day_keep if whole else math.exp(-self.day_fade * block_share)
         most = self.WEEKDAY_MOST * usual + self.CARRY_PRIOR
         self.days_x[day] = fade * self.days_x[day] + min(x, most)

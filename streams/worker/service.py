@@ -37,7 +37,7 @@ def pipeline_config(
         lateness_s=settings.worker.allowed_lateness_s,
         blind_after_s=settings.worker.blind_after_s,
         dedupe_horizon_s=settings.worker.dedupe_horizon_s,
-        bank=settings.detection.bank(),
+        bank=settings.detection.bank(settings.time_zone),
         severity=settings.severity.config(),
         severity_by_brand=settings.severity.by_brand(),
         watched=Watched(

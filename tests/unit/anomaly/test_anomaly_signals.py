@@ -204,3 +204,27 @@ def test_what_is_no_number_is_refused_and_not_learned(number: float) -> None:
     with pytest.raises(ValueError, match="mentions is"):
         volume.learn_one({"mentions": number})
     assert volume.state() == Volume().state()
+
+
+def test_a_weekend_begins_at_local_midnight() -> None:
+    """Six weeks in Jakarta, weekends at two fifths of a workday: the score 3 of their edges."""
+    jakarta_s = 7 * 3600
+    rng = random.Random(4)
+
+    def rate(at_s: int) -> float:
+        local_s = at_s + jakarta_s
+        day = 1 + 0.6 * math.cos(2 * math.pi * (local_s / 86_400 - 0.6))
+        # The epoch was a Thursday.
+        return 40.0 * day * (0.42 if local_s // 86_400 % 7 in (2, 3) else 1.0)
+
+    times = range(START_S, START_S + 42 * 86_400, 60)
+    counts = [poisson(rng, rate(at_s)) for at_s in times]
+
+    def surprises(utc_offset_s: int) -> int:
+        volume = Volume(BankConfig(utc_offset_s=utc_offset_s))
+        scores = [
+            volume.take(Features(x), start_s=at_s) for at_s, x in zip(times, counts, strict=True)
+        ]
+        return sum(score >= 3.0 for score in scores[28 * DAY :])
+
+    assert surprises(jakarta_s) < surprises(0) / 4

@@ -10,8 +10,16 @@ from streams.worker.service import pipeline_config
 
 def test_without_sections_the_dials_are_the_defaults_of_the_code() -> None:
     config = pipeline_config(parse(""))
-    assert config.bank == BankConfig()
+    assert config.bank == BankConfig(utc_offset_s=7 * 3600)  # Asia/Jakarta
     assert config.severity == SeverityConfig()
+
+
+def test_days_begin_at_local_midnight_without_daylight_saving() -> None:
+    def hours(zone: str) -> float:
+        return pipeline_config(parse(f'time_zone = "{zone}"')).bank.utc_offset_s / 3600
+
+    zones = ("Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Kathmandu", "UTC")
+    assert [hours(zone) for zone in zones] == [1, -5, 10, 5.75, 0]
 
 
 def test_a_brand_differs_in_what_it_names_and_in_nothing_else() -> None:
