@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from river import base
 
 from detectors.anomaly.config import BankConfig
-from detectors.anomaly.features import Features, from_dict
+from detectors.anomaly.features import EMPTY, Features, from_dict
 from detectors.anomaly.reading import Reading
 from detectors.anomaly.surprise import tail_z
 from detectors.anomaly.tail import Tail
@@ -39,7 +39,16 @@ class Detector(base.AnomalyDetector, abc.ABC):
 
     def score_one(self, x: dict[Any, Any]) -> float:
         """-log10 P of what `x` holds under the series' own history; 0.0 while warming up."""
-        return self.read(from_dict(x), start_s=int(x.get("start_s", self.clock))).score or 0.0
+        start_s = int(x.get("start_s", self.clock))
+        seen = self._after_gap(start_s) if 0 < self.clock < start_s else self
+        return seen.read(from_dict(x), start_s=start_s).score or 0.0
+
+    def _after_gap(self, start_s: int) -> "Detector":
+        """A copy for which the unseen steps up to `start_s` have passed."""
+        later = type(self)(self.config)
+        later.load(self.state())
+        later.learn(EMPTY, start_s=start_s - self.dials.step_s, held=True)
+        return later
 
     def learn_one(self, x: dict[Any, Any]) -> None:
         """Learn one step."""

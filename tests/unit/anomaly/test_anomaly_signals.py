@@ -228,3 +228,12 @@ def test_a_weekend_begins_at_local_midnight() -> None:
         return sum(score >= 3.0 for score in scores[28 * DAY :])
 
     assert surprises(jakarta_s) < surprises(0) / 4
+
+
+def test_a_usual_minute_hours_after_a_burst_is_usual() -> None:
+    volume, at = Volume(), START_S
+    for i in range(3 * DAY + 20):
+        volume.learn_one({"mentions": 60 if i >= 3 * DAY else 5 + i % 3, "start_s": at})
+        at += 60
+    assert volume.score_one({"mentions": 6, "start_s": at}) > 3.0
+    assert volume.score_one({"mentions": 6, "start_s": at + 6 * 3600}) < 1.0
