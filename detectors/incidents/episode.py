@@ -174,7 +174,7 @@ def settled(
         return held_on, ""
     if (
         end_s - episode.raised_s < config.min_duration_s
-        or end_s - episode.supported_s < config.hold_s
+        or end_s - episode.supported_s < _calm_s(episode, config)
     ):
         return _refreshed(episode, detection, held, surges, usual, end_s, config)
     fallen = replace(
@@ -189,6 +189,15 @@ def settled(
         readings=detection.readings,
     )
     return fallen, "closed" if level == NORMAL else "level"
+
+
+def _calm_s(episode: Episode, config: SeverityConfig) -> int:
+    """Calm that it takes to come down: twice as long after each time that the level came back."""
+    levels = [level for level, _ in episode.history]
+    steps = list(zip(levels, levels[1:], strict=False))
+    fell = next((n for n, (before, now) in enumerate(steps) if now < before), len(steps))
+    returns = sum(now > before for before, now in steps[fell:])
+    return min(config.hold_s << min(returns, 10), config.hold_most_s)
 
 
 def _refreshed(

@@ -119,7 +119,11 @@ class SeverityConfig:
     min_duration_s: int = 600
     """A level stays at least this long: the team has just been told of it."""
     hold_s: int = 600
-    """Calm that it takes to come down: a lull between two waves is not the end."""
+    """Calm that it takes to come down: a lull between two waves is not the end. It doubles each
+    time that the level comes back: a crisis of eleven hours at the edge of a level was closed and
+    told anew seven times."""
+    hold_most_s: int = 7200
+    """Most calm that it takes."""
     calm_s: int = 2700
     """No remarkable minute for this long is calm, whatever evidence is left (quiet brands)."""
     blind_hold_s: int = 7200

@@ -384,3 +384,15 @@ def test_a_crisis_does_not_become_what_is_usual() -> None:
     learned = (paged - T0) / 60 - 120
     assert during.usual.negative <= before.usual.negative + 20.0 * (learned + 1) / 120
     assert during.usual.lately <= before.usual.lately + 20.0 * (learned + 1) / 100
+
+
+def test_what_comes_back_all_day_is_told_a_few_times_and_ends_after_a_longer_calm() -> None:
+    waves = [d for n in range(12) for d in (*storm(45 * n, 20), *calm(45 * n + 20, 25))]
+    state, changes = play([*waves, *calm(540, 30)])
+    assert sum(c.episode.level >= ALERT for c in changes if c.kind in ("opened", "reopened")) == 3
+    assert state.level >= ALERT  # two hours at most
+    state, changes = play(calm(570, 120), state)
+    assert state.level == NORMAL
+    # Another day begins anew.
+    state, changes = play([*calm(690, 600), *storm(1290, 20), *calm(1310, 30)], state)
+    assert [kind for kind, _ in told(changes)][-1] == "closed"
