@@ -384,3 +384,29 @@ def test_a_crisis_does_not_become_what_is_usual() -> None:
     learned = (paged - T0) / 60 - 120
     assert during.usual.negative <= before.usual.negative + 20.0 * (learned + 1) / 120
     assert during.usual.lately <= before.usual.lately + 20.0 * (learned + 1) / 100
+
+
+def unknown(at: int, **more: Any) -> Detection:
+    """A minute of a brand's first day: nothing has a score yet."""
+    readings = (Reading("volume", 1.0), Reading("negative", 0.2))
+    return minute(at, readings=readings, **more)
+
+
+@pytest.mark.parametrize(
+    ("going_on", "minutes"),
+    [
+        ([unknown(m, negative=18.0, mentions=20) for m in range(60, 300)], 240),
+        ([unknown(60, negative=1.0, top_reach=1e7), *map(unknown, range(61, 300))], 138),
+        ([minute(m, security=3) for m in range(60, 70)] + calm(70, 230), 60),
+    ],
+    ids=["complaints of a first day", "a viral post of a first day", "security words"],
+)
+def test_what_sums_call_for_is_not_closed_as_calm_and_reopened(
+    going_on: list[Detection], minutes: int
+) -> None:
+    before = calm(0, 60) if going_on[0].security else [unknown(m) for m in range(60)]
+    after = [unknown(m) for m in range(300, 420)] if not going_on[0].security else calm(300, 120)
+    _, changes = play([*before, *going_on, *after])
+    kinds = [c.kind for c in changes if c.kind in ("opened", "closed", "reopened")]
+    assert kinds == ["opened", "closed"]
+    assert changes[-1].at_s - changes[0].at_s >= 60 * minutes
