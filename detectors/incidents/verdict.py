@@ -164,17 +164,17 @@ def _security(recent: Recent, config: SeverityConfig) -> Verdict:
 def _floor(recent: Recent, config: SeverityConfig) -> Verdict:
     if not recent.warming:
         return CALM
-    if recent.top_reach >= config.crisis_reach:
-        return Verdict(ALERT, "velocity")
+    far = recent.top_reach >= config.crisis_reach
+    seen = Verdict(ALERT, "velocity") if far else CALM
     if recent.negative < config.floor_share * recent.mentions:
-        return CALM
+        return seen
     young = 4.0 if recent.minutes_seen < config.floor_minutes else 1.0
     usual = recent.usual_negative * config.floor_ratio
     if recent.negative >= max(config.floor_crisis * young, usual):
         return Verdict(CRISIS, "negative")
     if recent.negative >= max(config.floor_alert * young, usual):
         return Verdict(ALERT, "negative")
-    return CALM
+    return seen
 
 
 def _entered(

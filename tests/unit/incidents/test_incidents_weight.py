@@ -105,6 +105,14 @@ def test_a_million_viewers_page_on_the_first_day() -> None:
     assert highest([first_day(900_000.0)]) < WATCH
 
 
+def test_a_viral_post_of_a_first_day_does_not_hide_a_flood_of_complaints() -> None:
+    minutes = [
+        minute(m, first_day(0.0).readings, mentions=40, negative=40.0, top_reach=1_500_000.0)
+        for m in range(20)
+    ]
+    assert highest(minutes) == CRISIS
+
+
 def test_a_viral_post_is_one_event_however_long_it_is_looked_at() -> None:
     assert highest([viral(80_000.0, 4.1, at=m) for m in range(60)]) < WATCH
 
