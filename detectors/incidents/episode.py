@@ -128,6 +128,11 @@ def _open(detection: Detection, verdict: Verdict, usual: Usual, end_s: int) -> E
 def _raise(
     episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
 ) -> Episode:
+    if verdict.signal != episode.signal:
+        # Viewers and complaints are not counted together.
+        episode = replace(
+            episode, observed=0.0, expected=0.0, window_observed=0.0, window_expected=0.0
+        )
     episode = replace(
         episode,
         level=verdict.level,
@@ -237,6 +242,10 @@ def _measured(
         value = detection.negative
         if verdict.signal != episode.signal and episode.observed:
             return episode
+        if verdict.signal == "velocity":
+            # Not what is said in this minute, but how far the post of a first day has come.
+            seen = max(detection.top_reach, usual.recent_top_reach, episode.observed)
+            return replace(episode, observed=seen, window_observed=seen)
         return replace(
             episode,
             observed=max(float(value), episode.observed),
