@@ -82,6 +82,10 @@ class SeverityConfig:
 
     slow_part: float = 0.3
     """A slow burn asks for this part of what the ratios ask: 30 % more over half a day alerts."""
+    slow_told: float = 1.25
+    """So many times is set aside what acute incidents have told: their calm minutes were not
+    counted, and a long window sees the whole of them. Without it a crisis of three hours that had
+    ended was told once more as a slow burn, and held for a day."""
     slow_hold: float = 0.6
     """A slow burn holds until its evidence falls below this part of what it took."""
 

@@ -244,9 +244,14 @@ def _sizeable(
     if surge.signal == "negative_share":
         return surge.excess >= max(excess, config.share_points * surge.mentions)
     if surge.signal == "slow_burn":
-        untold = surge.excess - recent.told
+        untold = _untold(surge, recent, config)
         return untold >= max(excess, config.slow_part * (ratio - 1.0) * surge.expected)
     return surge.excess >= excess and surge.ratio >= ratio
+
+
+def _untold(surge: Surge, recent: Recent, config: SeverityConfig) -> float:
+    """The slow burn's excess without what acute incidents have told of it."""
+    return surge.excess - config.slow_told * recent.told
 
 
 def _held(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
@@ -275,7 +280,7 @@ def _held(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
 
 def _held_slow(surge: Surge, recent: Recent, config: SeverityConfig) -> int:
     """It moves by hours: the last ten minutes say nothing of it."""
-    if surge.excess - recent.told < config.hold_fraction * config.alert_excess:
+    if _untold(surge, recent, config) < config.hold_fraction * config.alert_excess:
         return NORMAL
     for level, asked in ((ALERT, config.slow_burn_evidence), (WATCH, config.watch_evidence)):
         if surge.evidence >= config.slow_hold * asked:

@@ -3,7 +3,8 @@
 Each history is one brand in a CSV file of mentions (histories.py); `siaga backtest mentions` reads
 them all and says when it would have paged. Detected: a page (ALERT or higher) from the onset to the
 crisis' end. False: any other page, from the brand's first minute on. `--seed` draws other brands,
-`--sizes` some of them, `--airlines` adds real tweets where ../shared is there.
+`--sizes` some of them, `--airlines` adds real tweets where ../shared is there. An incident that
+pages once more (its level had fallen, or it was reopened) is told again.
 """
 
 import argparse
@@ -100,8 +101,8 @@ def airlines(seed: int) -> Iterator[History]:
         yield History(brand.lower().replace(" ", ""), 0.0, AIRLINE_DAYS, 0)
 
 
-def backtest(folder: Path, histories: Sequence[History]) -> list[Found]:
-    """Run the product over the files of a folder."""
+def backtest(folder: Path, histories: Sequence[History]) -> tuple[list[Found], int]:
+    """Run the product over the files of a folder; also how often an incident was told again."""
     events = [
         {
             "id": h.brand, "brand": h.brand, "who": "bench", "at": at(0).isoformat(),
@@ -119,14 +120,16 @@ def backtest(folder: Path, histories: Sequence[History]) -> list[Found]:
     if done.returncode:
         sys.exit(f"siaga backtest ended with {done.returncode}: {done.stderr[-2000:]}")
     pages: dict[str, dict[str, tuple[float, str]]] = {}
-    for entry in json.loads(told.read_text())["incidents"]:
+    result = json.loads(told.read_text())
+    for entry in result["incidents"]:
         if entry["level"] >= ALERT:
             when = datetime.fromisoformat(entry["opened_at"])
             minute = (when - at(0)) / timedelta(minutes=1)
             of = pages.setdefault(entry["brand"], {})
             if minute < of.get(entry["incident"], (minute + 1, ""))[0]:
                 of[entry["incident"]] = (minute, entry["signal"])
-    return [Found(h, tuple(sorted(pages.get(h.brand, {}).values()))) for h in histories]
+    found = [Found(h, tuple(sorted(pages.get(h.brand, {}).values()))) for h in histories]
+    return found, result["pages"] - sum(len(f.pages) for f in found)
 
 
 def airline_teller(shared: Path) -> Callable[[History], Mentions]:
@@ -138,12 +141,12 @@ def airline_teller(shared: Path) -> Callable[[History], Mentions]:
 
 def played(
     name: str, histories: Sequence[History], tell: Callable[[History], Mentions]
-) -> list[Found]:
+) -> tuple[list[Found], int]:
     """Write the files, run the product, say how long it took."""
     with tempfile.TemporaryDirectory(prefix="siaga-bench-") as folder:
         count = sum(tell(h).save(Path(folder) / f"{h.brand}.csv") for h in histories)
         begin, before = time.monotonic(), os.times().children_user
-        found = backtest(Path(folder), histories)
+        found, again = backtest(Path(folder), histories)
         took, spent = time.monotonic() - begin, os.times().children_user - before
     speed = count / max(spent, 0.01)
     print(
@@ -152,7 +155,7 @@ def played(
         file=sys.stderr,
         flush=True,
     )
-    return found
+    return found, again
 
 
 def cell(found: Sequence[Found]) -> str:
@@ -166,7 +169,7 @@ def cell(found: Sequence[Found]) -> str:
     return f"{hits}/{len(found)} {statistics.median(times):.0f}"
 
 
-def table(by_size: dict[str, list[Found]]) -> None:
+def table(by_size: dict[str, list[Found]], again: dict[str, int]) -> None:
     """By kind and size, in the form of the tables of docs/detection.md."""
     everyone = [f for found in by_size.values() for f in found]
     columns = {**by_size, "all": everyone}
@@ -184,7 +187,9 @@ def table(by_size: dict[str, list[Found]]) -> None:
     for found in columns.values():
         weeks = sum(f.clean_minutes for f in found) / (7 * DAY)
         rates.append(f"{sum(len(f.false) for f in found)} in {weeks:.0f} weeks")
-    print("| false pages | " + " | ".join(rates) + " |\n")
+    print("| false pages | " + " | ".join(rates) + " |")
+    repeats = [*again.values(), sum(again.values())]
+    print("| told again | " + " | ".join(map(str, repeats)) + " |\n")
 
 
 def main() -> None:
@@ -196,20 +201,21 @@ def main() -> None:
     parser.add_argument("--each", action="store_true", help="print every crisis and false page")
     a = parser.parse_args()
     by_size: dict[str, list[Found]] = {}
+    again: dict[str, int] = {}
     plans = {f"{s}/min": list(plan(float(s), a.seed)) for s in a.sizes.split(",") if s}
     tell: dict[str, Callable[[History], Mentions]] = dict.fromkeys(plans, invented)
     if a.airlines:
         plans["airlines"] = list(airlines(a.seed))
         tell["airlines"] = airline_teller(a.shared)
     for name, histories in plans.items():
-        by_size[name] = played(name, histories, tell[name])
+        by_size[name], again[name] = played(name, histories, tell[name])
         if a.each:
             for f in by_size[name]:
                 kind = f.history.kind.name if f.history.kind else NO_CRISIS
                 false = ", ".join(f"{m / DAY:.2f} d {signal}" for m, signal in f.false)
                 print(f"{name} {kind} {f.history.size:g}: {f.minutes}  false: {false or '-'}")
     print(f"\nseed {a.seed}; cells: detected, median minutes from the onset")
-    table(by_size)
+    table(by_size, again)
     rows = [
         {
             "size": name, "kind": f.history.kind.name if f.history.kind else NO_CRISIS,

@@ -11,6 +11,7 @@ from detectors.incidents.severity import (
     SeverityConfig,
 )
 from detectors.incidents.surge import Amount, Surge, grow, rest
+from detectors.incidents.verdict import Recent, level_of
 
 CONFIG = SeverityConfig()
 T0 = 1_767_225_600
@@ -153,6 +154,28 @@ def test_a_crisis_that_ended_is_not_reopened_by_its_long_windows() -> None:
     top = levels.index(CRISIS)
     assert levels[top:] == sorted(levels[top:], reverse=True)
     assert state.level == 0
+
+
+def burn(excess: float, expected: float) -> Surge:
+    """A day and a half with so many complaints too many, as surprising as can be."""
+    reading = Reading("slow_burn", 2.0, 0.6, 1.0, 9.0, window_s=129_600)
+    total = excess + expected
+    amount = Amount(total, expected, total, total, window_s=129_600)
+    surge: Surge | None = None
+    for n in range(6):
+        surge = grow(surge, "slow_burn", reading, amount, start_s=T0 + 60 * n, score_cap=8.0)
+    assert surge is not None
+    return surge
+
+
+def test_a_crisis_that_was_told_is_not_told_again_as_a_slow_burn() -> None:
+    def level(excess: float, told: float) -> int:
+        recent = Recent(told=told, warming=False)
+        return level_of((burn(excess, expected=1_300.0),), recent, CONFIG).level
+
+    assert level(3_000.0, told=0.0) == ALERT
+    assert level(3_000.0, told=2_550.0) < WATCH
+    assert level(6_000.0, told=2_550.0) == ALERT
 
 
 def test_a_worse_mood_among_few_mentions_outlives_the_minutes_without_any() -> None:
