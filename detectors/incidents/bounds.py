@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from detectors.incidents.joint import both_say, joint
 from detectors.incidents.severity import SeverityConfig
 from detectors.incidents.surge import Surge, lasting_gain
-from detectors.incidents.verdict import both_say, far_seen, joint
+from detectors.incidents.verdict import far_seen
 
 
 def may_rise(

@@ -4,6 +4,8 @@ What is asked of the minutes (incident.py) comes in as a verdict; here is what i
 episode. All times are the minutes' own, in epoch seconds.
 """
 
+from itertools import pairwise
+
 import msgspec
 from msgspec.structs import replace
 
@@ -128,6 +130,11 @@ def _open(detection: Detection, verdict: Verdict, usual: Usual, end_s: int) -> E
 def _raise(
     episode: Episode, detection: Detection, verdict: Verdict, usual: Usual, end_s: int
 ) -> Episode:
+    if verdict.signal != episode.signal:
+        # Viewers and complaints are not counted together.
+        episode = replace(
+            episode, observed=0.0, expected=0.0, window_observed=0.0, window_expected=0.0
+        )
     episode = replace(
         episode,
         level=verdict.level,
@@ -172,9 +179,8 @@ def settled(
             blind_held_s=episode.blind_held_s + MINUTE_S,
         )
         return held_on, ""
-    if (
-        end_s - episode.raised_s < config.min_duration_s
-        or end_s - episode.supported_s < _calm_s(episode, config)
+    if end_s - episode.raised_s < config.min_duration_s or end_s - episode.supported_s < _calm_s(
+        episode, config
     ):
         return _refreshed(episode, detection, held, surges, usual, end_s, config)
     fallen = replace(
@@ -194,7 +200,7 @@ def settled(
 def _calm_s(episode: Episode, config: SeverityConfig) -> int:
     """Calm that it takes to come down: twice as long after each time that the level came back."""
     levels = [level for level, _ in episode.history]
-    steps = list(zip(levels, levels[1:], strict=False))
+    steps = list(pairwise(levels))
     fell = next((n for n, (before, now) in enumerate(steps) if now < before), len(steps))
     returns = sum(now > before for before, now in steps[fell:])
     return min(config.hold_s << min(returns, 10), config.hold_most_s)
@@ -246,6 +252,10 @@ def _measured(
         value = detection.negative
         if verdict.signal != episode.signal and episode.observed:
             return episode
+        if verdict.signal == "velocity":
+            # Not what is said in this minute, but how far the post of a first day has come.
+            seen = max(detection.top_reach, usual.recent_top_reach, episode.observed)
+            return replace(episode, observed=seen, window_observed=seen)
         return replace(
             episode,
             observed=max(float(value), episode.observed),

@@ -20,6 +20,7 @@ from detectors.incidents.verdict import (
     CALM,
     Recent,
     Verdict,
+    by_sums,
     held_level,
     level_of,
 )
@@ -194,11 +195,13 @@ def _minute(
     episode = state.episode
     if episode is None or episode.closed_s is not None:
         return state
-    if hot:
+    recent = _recent(state, detection)
+    # What sums call for would reopen it a minute after it was closed as calm.
+    if hot or any(called.level for called in by_sums(recent, config)):
         episode = replace(episode, hot_s=max(end_s, episode.hot_s))
     held = held_level(
         state.surges,
-        _recent(state, detection),
+        recent,
         config,
         announced=detection.announced,
         slow=episode.signal == "slow_burn",

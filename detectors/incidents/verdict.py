@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from detectors.incidents.joint import joint
 from detectors.incidents.severity import (
     ALERT,
     CRISIS,
@@ -13,8 +14,6 @@ from detectors.incidents.severity import (
     SeverityConfig,
 )
 from detectors.incidents.surge import Surge
-
-LN10 = math.log(10.0)
 
 
 class Verdict(NamedTuple):
@@ -59,7 +58,7 @@ def level_of(
     announced
         A planned event runs now.
     """
-    verdicts = [_security(recent, config), _floor(recent, config)]
+    verdicts = [*by_sums(recent, config)]
     both = joint(surges)
     for surge in surges:
         evidence = _evidence(surge, both, config)
@@ -112,26 +111,6 @@ def far_seen(surge: Surge, config: SeverityConfig) -> bool:
     return seen.observed >= max(config.velocity_far_reach, remarkable)
 
 
-def joint(surges: tuple[Surge, ...]) -> float:
-    """Evidence that there is more said and that it is worse said, both at once.
-
-    In ordinary life the volume says nothing of the mood, so the two bear witness apart: Fisher's
-    method (Statistical Methods for Research Workers, 1932), P(p1 p2 <= q) = q (1 - ln q). A small
-    brand's crisis is often surprising in both and not enough so in either.
-    """
-    more = worse = 0.0
-    for surge in surges:
-        if surge.key == "volume":
-            more = surge.smooth
-        elif surge.key == "negative_share":
-            worse = surge.smooth
-    return both_say(more, worse) if more > 0.0 and worse > 0.0 else 0.0
-
-
-def both_say(more: float, worse: float) -> float:
-    return more + worse - math.log10(1.0 + LN10 * (more + worse))
-
-
 def held_level(
     surges: tuple[Surge, ...],
     recent: Recent,
@@ -146,7 +125,7 @@ def held_level(
     the last ten minutes alone. Only an incident that began as a slow burn (`slow`) is held by one:
     an acute crisis stays in its long windows for hours after it is over.
     """
-    verdicts = [_security(recent, config), _floor(recent, config)]
+    verdicts = [*by_sums(recent, config)]
     verdicts += [
         Verdict(_held(surge, recent, config), surge.signal, surge)
         for surge in surges
@@ -154,6 +133,11 @@ def held_level(
         and not (announced and surge.signal not in NEGATIVE_SIGNALS)
     ]
     return max(verdicts, key=_weight)
+
+
+def by_sums(recent: Recent, config: SeverityConfig) -> tuple[Verdict, Verdict]:
+    """What the sums of the last minutes call for by themselves, however surprising they are."""
+    return _security(recent, config), _floor(recent, config)
 
 
 def _weight(verdict: Verdict) -> tuple[int, bool, bool, bool, float]:
@@ -180,17 +164,17 @@ def _security(recent: Recent, config: SeverityConfig) -> Verdict:
 def _floor(recent: Recent, config: SeverityConfig) -> Verdict:
     if not recent.warming:
         return CALM
-    if recent.top_reach >= config.crisis_reach:
-        return Verdict(ALERT, "velocity")
+    far = recent.top_reach >= config.crisis_reach
+    seen = Verdict(ALERT, "velocity") if far else CALM
     if recent.negative < config.floor_share * recent.mentions:
-        return CALM
+        return seen
     young = 4.0 if recent.minutes_seen < config.floor_minutes else 1.0
     usual = recent.usual_negative * config.floor_ratio
     if recent.negative >= max(config.floor_crisis * young, usual):
         return Verdict(CRISIS, "negative")
     if recent.negative >= max(config.floor_alert * young, usual):
         return Verdict(ALERT, "negative")
-    return CALM
+    return seen
 
 
 def _entered(

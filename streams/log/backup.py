@@ -35,7 +35,7 @@ def backup(log: Path, target: Path) -> int:
     if target.is_dir():
         raise CannotStart(f"{target} is a folder; name a file in it")
     # A service would go on writing to a file that has lost its name.
-    if target.resolve() in {log.resolve().with_name(log.name + end) for end in OF_A_LOG}:
+    if target.resolve() in _files(log.resolve()):
         raise CannotStart(f"{target} belongs to the log itself; choose another name")
     part = target.with_name(target.name + ".part")
     try:
@@ -83,10 +83,14 @@ def restore(source: Path, log: Path) -> Path | None:
             prove(part)
         except CannotStart as e:
             raise CannotStart(f"{source} is no usable backup: {e}") from e
+        aside = _free_name(log)
         if log.exists():
             _let_go(log)
-            kept = _free_name(log)
-            log.replace(kept)
+            kept = aside
+        # A journal that stayed behind (the file was moved away by hand) would go into the copy.
+        for mine, its in zip(_files(log), _files(aside), strict=True):
+            if mine.exists():
+                mine.replace(its)
         part.replace(log)
     except OSError as e:
         raise Unavailable(f"{log} cannot be replaced: {e}") from e
@@ -115,15 +119,19 @@ def prove(path: Path) -> None:
         raise CannotStart(f"{path} is damaged: {told}")
 
 
+def _files(log: Path) -> list[Path]:
+    return [log.with_name(log.name + end) for end in OF_A_LOG]
+
+
 def _clear(part: Path) -> None:
-    for end in OF_A_LOG:
-        part.with_name(part.name + end).unlink(missing_ok=True)
+    for file in _files(part):
+        file.unlink(missing_ok=True)
 
 
 def _free_name(log: Path) -> Path:
     """Where to keep a log: what an earlier restore kept may be the only whole history."""
     kept, n = log.with_name(log.name + KEPT_SUFFIX), 1
-    while kept.exists():
+    while any(file.exists() for file in _files(kept)):
         n += 1
         kept = log.with_name(f"{log.name}{KEPT_SUFFIX}-{n}")
     return kept

@@ -20,7 +20,7 @@ from streams.pipeline.judge import decide
 from streams.pipeline.minutes import OpenMinute, minute_of, reach_of
 from streams.pipeline.outcome import Outcome
 from streams.pipeline.portions import portions
-from streams.pipeline.state import BrandState, PartitionState
+from streams.pipeline.state import BrandState, Hot, PartitionState
 from streams.pipeline.understand import Reader, understand
 from streams.pipeline.watermark import Marks
 from streams.records import (
@@ -192,11 +192,11 @@ class Pipeline:
         if freshness == "revision":
             hot.revisions += 1
             scored = understand(self.reader, mention, "revision")
-            if hot.minutes and not mention.own:
+            told = scored.sentiment == "negative" and not mention.own
+            if told and (at_s := _passing_minute(hot, mention)) is not None:
                 # An edit is no further mention, but a post that is passed on may be going viral.
-                newest_s = max(hot.minutes)
-                hot.minutes[newest_s].spread(scored)
-                hot.touched.add(newest_s)
+                hot.minutes.setdefault(at_s, OpenMinute()).spread(scored)
+                hot.touched.add(at_s)
                 brand.evidence.passed_on(_observation(scored, published_s))
                 brand.changed.add("evidence")
             return scored
@@ -221,6 +221,17 @@ class Pipeline:
         past = state.brands.get((BACKFILL, brand.brand))
         if brand.run == LIVE and past is not None:
             brand.inherit(past)
+
+
+def _passing_minute(hot: Hot, mention: Mention) -> int | None:
+    """The minute in which a mention is passed on: the newest that has begun.
+
+    A wrong stamp may have opened one that is still to come. Where nothing was said lately it is the
+    next that closes; None before the first tick.
+    """
+    collected_s = mention.collected_at.timestamp()
+    begun = [at for at in hot.minutes if at <= collected_s]
+    return max(begun) if begun else hot.closed_through_s
 
 
 def _observation(scored: Scored, published_s: float) -> Observation:

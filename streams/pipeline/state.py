@@ -202,6 +202,10 @@ class BrandState:
                 state.habits = Habits.restore(bank.block_s, value)
             elif name == "incident":
                 state.incident = IncidentState.restore(value)
+        # A worker of before there were parts closes minutes and goes on naming theirs.
+        closed_s = state.hot.closed_through_s or 0
+        for minute_s in [at for at in state.hot.minutes if at < closed_s]:
+            del state.hot.minutes[minute_s]
         state.seen = Horizon.restore(segments, state.hot.seen, state.hot.known, keep)
         return state
 

@@ -428,6 +428,30 @@ def test_a_second_restore_keeps_what_the_first_one_kept(tmp_path: Path) -> None:
     assert first.read_bytes().endswith(b"the only whole history")
 
 
+def test_a_journal_that_stayed_behind_does_not_go_into_the_restored_log(tmp_path: Path) -> None:
+    path, copy = tmp_path / "log.db", tmp_path / "copy.db"
+
+    async def main() -> None:
+        log = EmbeddedLog(path)
+        await log.ensure([TopicSpec("t", partitions=1)])
+        backup(path, copy)
+        await log.append([Entry("t", b"k", b"after the backup", 0)])
+        journal = path.with_name("log.db-wal").read_bytes()
+        await log.close()
+        # As after kill -9 by somebody who then moves what he takes for the log.
+        path.unlink()
+        path.with_name("log.db-wal").write_bytes(journal)
+
+    run(main())
+    assert restore(copy, path) is None
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM records").fetchone() == (0,)
+    assert tmp_path.joinpath("log.db.before-restore-wal").stat().st_size > 0
+    path.with_name("log.db-wal").unlink(missing_ok=True)
+    # Nothing that was kept is overwritten by the next one.
+    assert restore(copy, path) == path.with_name("log.db.before-restore-2")
+
+
 def test_after_a_restore_lessons_are_read_from_the_restored_log(tmp_path: Path) -> None:
     config, copy = tmp_path / "siaga.toml", tmp_path / "copy.db"
     config.write_text(f'data_dir = "{tmp_path}"\n[brands.toko]\nnames = ["Toko"]\n')

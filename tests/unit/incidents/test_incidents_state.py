@@ -1,6 +1,7 @@
 """The incident as a state machine: what it opens, holds, ends, and what people teach it."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -387,12 +388,42 @@ def test_a_crisis_does_not_become_what_is_usual() -> None:
 
 
 def test_what_comes_back_all_day_is_told_a_few_times_and_ends_after_a_longer_calm() -> None:
-    waves = [d for n in range(12) for d in (*storm(45 * n, 20), *calm(45 * n + 20, 25))]
-    state, changes = play([*waves, *calm(540, 30)])
-    assert sum(c.episode.level >= ALERT for c in changes if c.kind in ("opened", "reopened")) == 3
-    assert state.level >= ALERT  # two hours at most
-    state, changes = play(calm(570, 120), state)
-    assert state.level == NORMAL
-    # Another day begins anew.
-    state, changes = play([*calm(690, 600), *storm(1290, 20), *calm(1310, 30)], state)
-    assert [kind for kind, _ in told(changes)][-1] == "closed"
+    day = [d for n in range(12) for d in (*storm(65 * n, 20), *calm(65 * n + 20, 45))]
+
+    def pages(config: SeverityConfig) -> int:
+        _, changes = play(day, config=config)
+        levels = [0, *(c.episode.level for c in changes)]
+        return sum(before < ALERT <= now for before, now in pairwise(levels))
+
+    assert pages(SeverityConfig(hold_most_s=600)) == 12
+    assert 2 <= pages(CONFIG) <= 4
+    state, _ = play(day)
+    assert state.level >= WATCH
+    state, changes = play(calm(780, 120), state)
+    assert told(changes)[-1][0] == "closed"  # two hours at most
+
+
+def unknown(at: int, **more: Any) -> Detection:
+    """A minute of a brand's first day: nothing has a score yet."""
+    readings = (Reading("volume", 1.0), Reading("negative", 0.2))
+    return minute(at, readings=readings, **more)
+
+
+@pytest.mark.parametrize(
+    ("going_on", "minutes"),
+    [
+        ([unknown(m, negative=18.0, mentions=20) for m in range(60, 300)], 240),
+        ([unknown(60, negative=1.0, top_reach=1e7), *map(unknown, range(61, 300))], 138),
+        ([minute(m, security=3) for m in range(60, 70)] + calm(70, 230), 60),
+    ],
+    ids=["complaints of a first day", "a viral post of a first day", "security words"],
+)
+def test_what_sums_call_for_is_not_closed_as_calm_and_reopened(
+    going_on: list[Detection], minutes: int
+) -> None:
+    before = calm(0, 60) if going_on[0].security else [unknown(m) for m in range(60)]
+    after = [unknown(m) for m in range(300, 420)] if not going_on[0].security else calm(300, 120)
+    _, changes = play([*before, *going_on, *after])
+    kinds = [c.kind for c in changes if c.kind in ("opened", "closed", "reopened")]
+    assert kinds == ["opened", "closed"]
+    assert changes[-1].at_s - changes[0].at_s >= 60 * minutes

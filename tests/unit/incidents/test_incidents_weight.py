@@ -106,6 +106,30 @@ def test_a_million_viewers_page_on_the_first_day() -> None:
     assert highest([first_day(900_000.0)]) < WATCH
 
 
+def test_a_viral_post_of_a_first_day_does_not_hide_a_flood_of_complaints() -> None:
+    minutes = [
+        minute(m, first_day(0.0).readings, mentions=40, negative=40.0, top_reach=1_500_000.0)
+        for m in range(20)
+    ]
+    assert highest(minutes) == CRISIS
+
+
+def test_an_incident_of_a_first_day_tells_viewers_of_a_post_and_complaints_of_a_flood() -> None:
+    quiet = first_day(0.0).readings
+    minutes = [minute(0, quiet, mentions=1, negative=0.9, top_reach=1_500_000.0)]
+    minutes += [minute(m, quiet, mentions=40, negative=40.0) for m in range(1, 20)]
+    state, told = IncidentState(), []
+    for m in minutes:
+        state, changes = step(state, m, now_s=m.start_s + 60, config=CONFIG)
+        told += [c.episode for c in changes if c.kind in ("opened", "level")]
+    assert (told[0].signal, told[0].observed, told[0].window_observed) == (
+        "velocity", 1_500_000.0, 1_500_000.0,
+    )  # fmt: skip
+    assert told[-1].signal == "negative"
+    assert told[-1].observed == 40.0
+    assert told[-1].window_observed <= 40.0 * 20
+
+
 def test_a_viral_post_is_one_event_however_long_it_is_looked_at() -> None:
     assert highest([viral(80_000.0, 4.1, at=m) for m in range(60)]) < WATCH
 

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.anomaly.bank import BankConfig
 from detectors.incidents.incident import IncidentState
-from detectors.incidents.severity import SeverityConfig
+from detectors.incidents.severity import CRISIS, SeverityConfig
 from detectors.incidents.usual import Usual
 from streams.pipeline.config import PipelineConfig
 from streams.pipeline.hurry import hurries
@@ -19,7 +19,7 @@ from streams.pipeline.outcome import Outcome
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.state import BrandState, PartitionState
 from streams.pipeline.watermark import Marks
-from streams.records import Batch, Mention, Scored, Tick
+from streams.records import Batch, Engagement, Mention, Scored, Tick
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAY_S = 86_400
@@ -202,3 +202,30 @@ def test_a_minute_that_has_not_begun_is_looked_at_once_it_has(stream: Stream) ->
     stream.now = now
     stream.tick()
     assert not stream.brand.hot.touched
+
+
+@pytest.mark.parametrize("ahead", [False, True], ids=["quiet brand", "beside a wrong stamp"])
+def test_a_post_that_is_passed_on_is_seen_whatever_minutes_are_open(
+    stream: Stream, ahead: bool
+) -> None:
+    stream.batch("bad", over_s=50)
+    post = f"forum:{stream.n}"
+    published = stream.now - 50 * S
+    stream.now += 3600 * S
+    stream.tick()
+    assert not stream.brand.hot.minutes
+    if ahead:
+        later = stream.now + 7 * 3600 * S  # local time, called UTC
+        stray = Mention(id="forum:stray", source="forum", text="calm", author="a",
+                        published_at=later, collected_at=stream.now)  # fmt: skip
+        stream.take(Batch("toko", (stray,)))
+    viral = Mention(
+        id=post, source="forum", text="bad", author="a1", published_at=published,
+        collected_at=stream.now, revision=1, engagement=Engagement(views=5_000_000),
+    )  # fmt: skip
+    stream.take(Batch("toko", (viral,)))
+    stream.now += 5 * S
+    stream.tick()
+    assert stream.brand.level() == CRISIS
+    mentions = sum(stream.brand.hot.totals.values())
+    assert mentions == stream.n + ahead

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,7 +22,7 @@ from streams.pipeline.config import PipelineConfig
 from streams.pipeline.decode import Origin
 from streams.pipeline.pipeline import Pipeline
 from streams.pipeline.recovered import Recovered
-from streams.pipeline.state import PartitionState
+from streams.pipeline.state import TOKEN_BYTES, PartitionState, read_hot
 from streams.settings import BrandSettings, RootSettings
 from streams.topics import SCORED
 from streams.worker.view import StateView
@@ -210,6 +211,23 @@ def test_open_minutes_come_back_as_they_were() -> None:
     live = state.brands["live", "toko"].hot.minutes
     assert found.take(0, BankConfig()).brands["live", "toko"].hot.minutes == live
     assert len(live) > 200
+
+
+def test_minutes_that_an_older_worker_closed_do_not_come_back() -> None:
+    state, found = PartitionState(0, BankConfig()), Recovered()
+    for offset in range(40):
+        raw = batch(mention(offset, published_at=stamp(NOW + timedelta(minutes=offset))))
+        PIPELINE.apply(state, raw, origin=Origin("m", 0, offset), now=NOW)
+    hot = state.brands["live", "toko"].hot
+    for key, value in state.changes():
+        # It does not know these parts: to it they are open no more, and named for ever.
+        if key.endswith("|hot") and value is not None:
+            read = read_hot(value[TOKEN_BYTES:])
+            read.closed_through_s = max(hot.minutes)
+            value = value[:TOKEN_BYTES] + msgspec.msgpack.encode(read)
+        found.feed(key, value)
+    minutes = found.take(0, BankConfig()).brands["live", "toko"].hot.minutes
+    assert list(minutes) == [max(hot.minutes)]
 
 
 def metrics(state: PartitionState) -> set[tuple[str, int]]:
