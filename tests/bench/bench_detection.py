@@ -258,9 +258,10 @@ def calibration(seed: int, shared: Path | None) -> None:
 # 4. Ablation
 
 
-def ablation(seed: int, shared: Path | None) -> None:
-    """Parts removed in turn, on half of the brands."""
-    say("## Ablation (half of the brands; all crises but the viral post)\n")
+def ablation(seed: int, shared: Path | None, *, small: bool) -> None:
+    """Parts removed in turn, on half of the brands or on all."""
+    which = "half of the brands" if small else "all brands"
+    say(f"## Ablation ({which}; all crises but the viral post)\n")
     base = BankConfig()
     never = 1e9
     variants: dict[str, tuple[BankConfig, PageRule]] = {
@@ -273,7 +274,7 @@ def ablation(seed: int, shared: Path | None) -> None:
         "no slow burn": (base, without("slow_burn")),
         "no share": (base, without("negative_share")),
     }
-    baselines = brands(seed, shared, small=True)
+    baselines = brands(seed, shared, small=small)
     rows = []
     by_config: dict[BankConfig, dict[str, tuple[PageRule, Runs]]] = {}
     for name, (config, rule) in variants.items():
@@ -306,6 +307,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--shared", type=Path, default=here.parents[3] / "shared")
     parser.add_argument("--only", default="labelled,injected,calibration,ablation")
+    parser.add_argument(
+        "--ablate-all", action="store_true", help="all brands: a quarter of an hour"
+    )
     a = parser.parse_args()
     shared = a.shared if (a.shared / "data").is_dir() else None
     parts = a.only.split(",")
@@ -318,7 +322,7 @@ def main() -> None:
     if "injected" in parts:
         injected(a.seed, shared)
     if "ablation" in parts:
-        ablation(a.seed, shared)
+        ablation(a.seed, shared, small=not a.ablate_all)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps({"seed": a.seed, "tables": TABLES}, indent=1))
 
