@@ -307,9 +307,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--shared", type=Path, default=here.parents[3] / "shared")
     parser.add_argument("--only", default="labelled,injected,calibration,ablation")
-    parser.add_argument(
-        "--ablate-all", action="store_true", help="all brands: a quarter of an hour"
-    )
+    parser.add_argument("--ablate-all", action="store_true", help="all brands: slower")
     a = parser.parse_args()
     shared = a.shared if (a.shared / "data").is_dir() else None
     parts = a.only.split(",")
