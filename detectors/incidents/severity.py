@@ -25,7 +25,7 @@ class SeverityConfig:
     watch_evidence: float = 4.2
     alert_evidence: float = 4.8
     """Of complaints: more of them (`negative`) or a larger part (`negative_share`). With the sizes
-    below one page in 53 brand-weeks without a crisis (make bench-detection); at 4.6 one of 128
+    below one page in 53 brand-weeks without a crisis (make bench-detection); at 4.6 one of 64
     ordinary weeks of the simulated shop's brands paged too (29 complaints where 9 are usual)."""
     velocity_evidence: float = 4.4
     """Of one viral post: two such pages in 53 brand-weeks of heavy-tailed reach."""
