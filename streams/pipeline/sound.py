@@ -23,7 +23,7 @@ def problem_of(record: MentionsRecord) -> str | None:
         return f"run {run[:80]!r} is no name: use letters, digits, - and _"
     if isinstance(record, Tick):
         for what, at in (("watermark", record.watermark), ("clock", record.clock)):
-            if not OLDEST <= at < LATEST:
+            if not _of_our_time(at):
                 return f"the tick's {what} {at.isoformat()} is no time of ours (1970 to 2099)"
     return None
 
@@ -31,11 +31,15 @@ def problem_of(record: MentionsRecord) -> str | None:
 def problem_of_mention(mention: Mention) -> str | None:
     """The same for one mention of a batch."""
     at = mention.published_at
-    if not OLDEST <= at < LATEST:
+    if not _of_our_time(at):
         return f"published_at {at.isoformat()} is no time of ours (1970 to 2099)"
     return None
 
 
 def all_sound(batch: Batch) -> bool:
     """Whether every mention can be taken."""
-    return all(OLDEST <= mention.published_at < LATEST for mention in batch.mentions)
+    return all(_of_our_time(mention.published_at) for mention in batch.mentions)
+
+
+def _of_our_time(at: datetime) -> bool:
+    return OLDEST <= at < LATEST

@@ -279,7 +279,7 @@ def test_a_heartbeat_that_the_group_refuses_renews_no_lease() -> None:
     recovery: Any = SimpleNamespace(_lease=lease)
     _Recovery._watch_heartbeats(recovery, SimpleNamespace(_thread=thread))
     renewed: list[float] = []
-    lease.renew = renewed.append  # type: ignore[method-assign]
+    lease.renew = renewed.append  # type: ignore[method-assign] # only asked whether it is called
     assert asyncio.run(coordinator._do_heartbeat())
     assert len(renewed) == 1
     assert not asyncio.run(coordinator._do_heartbeat())
