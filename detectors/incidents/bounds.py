@@ -54,13 +54,19 @@ def may_call(
 
 
 def may_carry(
-    surges: tuple[Surge, ...], scores: Iterable[float], minutes: int, config: SeverityConfig
+    surges: tuple[Surge, ...],
+    scores: Iterable[float],
+    minutes: int,
+    top_reach: float,
+    config: SeverityConfig,
 ) -> bool:
     """Whether so many minutes with these scores might carry a surge's evidence to a WATCH.
 
     A bound from above: `smooth` only moves towards a score, and each minute adds at most its gain
-    to `lasting` (surge.py).
+    to `lasting` (surge.py). A complaint that is seen far needs no score (`far_seen`).
     """
+    if top_reach >= config.velocity_far_reach:
+        return True
     top = max(scores, default=0.0)
     lasting = 0.0
     gain = minutes * max(lasting_gain(top), 0.0)

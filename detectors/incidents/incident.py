@@ -140,10 +140,9 @@ def _may_rise(state: IncidentState, config: SeverityConfig) -> bool:
     security = state.usual.recent_security + sum(d.security for d in seen)
     if may_call(state.surges, config, security=security, warming=_warming(seen[-1])):
         return True
-    if max(d.top_reach for d in seen) >= config.velocity_far_reach:
-        return True
     scores = [reading.score or 0.0 for d in seen for reading in d.every_reading()]
-    return may_carry(state.surges, scores, len(seen), config)
+    top_reach = max(d.top_reach for d in seen)
+    return may_carry(state.surges, scores, len(seen), top_reach, config)
 
 
 def _rested(state: IncidentState, start_s: int) -> IncidentState:
